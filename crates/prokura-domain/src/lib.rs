@@ -1,0 +1,36 @@
+//! The nouns of B2B identity and the rules they keep.
+//!
+//! Everything here is a value or a decision about values: no I/O, no clock, no randomness, no serialization. Whoever
+//! needs the time or a secret receives it as an argument, so every rule can be tested as a table of cases.
+
+mod access;
+mod company;
+mod customer;
+mod id;
+mod policy;
+mod ports;
+mod revocation;
+mod scope;
+mod segment;
+mod standing;
+mod time;
+mod word;
+
+pub use access::{ClientKind, FamilyState, SessionState};
+pub use company::{
+    AssignmentKind, CompanyKind, ContactPropagation, GroupCode, HierarchyFault, LocationKind, MAX_HIERARCHY_DEPTH,
+    check_hierarchy,
+};
+pub use customer::{CustomerKind, CustomerState, Email, InvalidEmail, PasswordFault, PasswordPolicy};
+pub use id::{
+    AddressId, AssignmentId, AuditEventId, ClientId, CustomerId, FamilyId, GrantId, GroupId, InvalidId, KeyId,
+    LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId, TokenId,
+};
+pub use policy::{Redemption, RefreshPolicy, RefreshTokenState, Replay};
+pub use ports::{Clock, Entropy, EntropyUnavailable};
+pub use revocation::{Revocation, RevocationKind};
+pub use scope::{InvalidScope, Scope, Scopes};
+pub use segment::{SegmentState, Validity};
+pub use standing::{ActingFor, MAX_TOKEN_SEGMENTS, Standing, Subject};
+pub use time::Timestamp;
+pub use word::UnknownWord;

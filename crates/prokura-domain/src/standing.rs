@@ -1,0 +1,77 @@
+//! Who is here, for whom, and by what right: the one value every door yields and every service is told.
+
+use crate::{
+    AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, Scopes, SegmentId, SessionId, SiteId,
+    TenantId, Timestamp,
+};
+
+/// The most segments a token carries; a call answers for more.
+pub const MAX_TOKEN_SEGMENTS: usize = 32;
+
+/// Who is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Nobody known: a visitor before login.
+    Guest,
+    /// A logged-in customer.
+    Customer(CustomerId),
+    /// A machine that acts for itself (client credentials).
+    Service,
+}
+
+/// The legal entity a family has chosen, and the right it does so by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActingFor {
+    /// The company.
+    pub legal_entity: LegalEntityId,
+    /// The contact assignment that allows it.
+    pub assignment: AssignmentId,
+    /// The very granting of that assignment; what a revocation names.
+    pub grant: GrantId,
+}
+
+/// Who is here, for whom, and by what right. Tokens and cookies are dated copies or handles of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The storefront it began at, when one was named.
+    pub site: Option<SiteId>,
+    /// The application the token was issued to.
+    pub client: ClientId,
+    /// Who is here.
+    pub subject: Subject,
+    /// For whom; `None` as a private person, as a guest and as a service.
+    pub acting_for: Option<ActingFor>,
+    /// What it may be used for. A dated copy for customers: groups may change after issue.
+    pub scopes: Scopes,
+    /// Segments of (customer, entity), at most [`MAX_TOKEN_SEGMENTS`]; a dated copy as well.
+    pub segments: Vec<SegmentId>,
+    /// Whether there are more segments than fit.
+    pub has_more_segments: bool,
+    /// The session; `None` for a service.
+    pub session: Option<SessionId>,
+    /// The token family; `None` for a service.
+    pub family: Option<FamilyId>,
+    /// Counts every change of customer or entity in the family.
+    pub epoch: u32,
+    /// When the customer proved who they are.
+    pub authenticated_at: Option<Timestamp>,
+    /// Whether the session may never change its company (punch-out, login token; S-34).
+    pub is_entity_locked: bool,
+}
+
+impl Standing {
+    /// The customer, when there is one.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        match &self.subject {
+            Subject::Customer(customer) => Some(customer),
+            Subject::Guest | Subject::Service => None,
+        }
+    }
+
+    /// The chosen legal entity, when there is one.
+    pub fn legal_entity(&self) -> Option<&LegalEntityId> {
+        self.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity)
+    }
+}

@@ -1,0 +1,2 @@
+//! The Prokura binary.
+fn main() {}
