@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What every HTTP edge shares: the accept loop and its limits.
+
+pub mod server;
