@@ -1,0 +1,285 @@
+//! Turns at the writer, and the group that shares one flush.
+//!
+//! Who gets the turn opens the group's transaction, or a savepoint in it. Who commits joins the group and queues again
+//! behind those already waiting; whoever comes first runs `COMMIT` for all. There is no count of waiters: one that goes
+//! away would leave the others hanging.
+
+use super::{Reason, StoreError, Value, WAIT, closed, translate};
+use crate::store::driver::Row;
+use rusqlite::Connection;
+use std::{
+    fs::File,
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, Notify, OwnedMutexGuard},
+    task::spawn_blocking,
+    time::timeout,
+};
+
+/// After how many flushes the log is looked at.
+const FLUSHES_PER_NUDGE: u64 = 64;
+
+/// After how many changed rows the log is looked at.
+const CHANGES_PER_NUDGE: u64 = 2_000;
+
+/// The connection that writes, and the group it works for.
+pub(super) struct Writer {
+    /// `None` once closed.
+    connection: Option<Connection>,
+    /// The open transaction, if there is one.
+    group: Option<Arc<Group>>,
+    /// How many have committed into the group.
+    members: u32,
+    /// How many `COMMIT`s there were.
+    commits: u64,
+    /// `commits`, and the rows changed so far, when the log was last looked at.
+    nudged_at: (u64, u64),
+    nudge: Arc<Notify>,
+    /// Held until closed: keeps other processes away.
+    lock: Option<File>,
+}
+
+/// What the members of a group wait for.
+#[derive(Default)]
+struct Group {
+    outcome: OnceLock<Result<(), StoreError>>,
+    done: Notify,
+}
+
+impl Group {
+    fn answer(&self, outcome: Result<(), StoreError>) {
+        if self.outcome.set(outcome).is_ok() {
+            self.done.notify_waiters();
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, nudge: Arc<Notify>, lock: File) -> Self {
+        Self {
+            connection: Some(connection),
+            group: None,
+            members: 0,
+            commits: 0,
+            nudged_at: (0, 0),
+            nudge,
+            lock: Some(lock),
+        }
+    }
+
+    /// How many `COMMIT`s there were; `None` once closed.
+    pub(super) fn commits_while_open(&self) -> Option<u64> {
+        self.connection.as_ref().map(|_| self.commits)
+    }
+
+    /// Ends the group, if one is open, and tells its members. Waits for the disk.
+    pub(super) fn end_group(&mut self) {
+        let Some(group) = self.group.take() else { return };
+        let members = std::mem::take(&mut self.members);
+        let outcome = self.run("COMMIT");
+        self.commits += 1;
+        if outcome.is_err() {
+            self.roll_back();
+        }
+        group.answer(outcome.map_err(|error| {
+            let error = translate(&error);
+            // One of several broke a deferred constraint. The others are innocent, and it will be alone next time.
+            if members > 1 && matches!(error, StoreError::Constraint) { StoreError::Conflict } else { error }
+        }));
+        self.nudge_when_due();
+    }
+
+    /// Ends the group and closes the connection.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.end_group();
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        self.nudge.notify_one();
+        let lock = self.lock.take();
+        // What readers still in use keep it from tidying away, the next start does.
+        let outcome = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .and_then(|()| connection.close().map_err(|(_, error)| error))
+            .map_err(|error| translate(&error));
+        drop(lock);
+        outcome
+    }
+
+    /// Begins a group, or a savepoint in the open one. Answers whether it is a savepoint.
+    fn begin(&mut self) -> Result<bool, StoreError> {
+        let is_nested = self.group.is_some();
+        if self.connection.as_ref().ok_or_else(closed)?.is_autocommit() == is_nested {
+            // Only after a `ROLLBACK` that failed as well, or an open group that SQLite gave up unasked.
+            self.lose_group(&StoreError::unavailable(Reason("the transaction was given up".to_owned())));
+            return Err(StoreError::Conflict);
+        }
+        self.run(if is_nested { "SAVEPOINT turn" } else { "BEGIN IMMEDIATE" }).map_err(|error| translate(&error))?;
+        if !is_nested {
+            self.group = Some(Arc::default());
+        }
+        Ok(is_nested)
+    }
+
+    /// After an error: SQLite gives up the whole transaction when, say, the disk is full, and the members with it.
+    fn check_group(&mut self, error: &StoreError) {
+        if self.connection.as_ref().is_none_or(Connection::is_autocommit) {
+            self.lose_group(error);
+        }
+    }
+
+    fn lose_group(&mut self, error: &StoreError) {
+        self.members = 0;
+        self.roll_back();
+        if let Some(group) = self.group.take() {
+            group.answer(Err(error.clone()));
+        }
+    }
+
+    fn roll_back(&self) {
+        let Some(connection) = &self.connection else { return };
+        if !connection.is_autocommit()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn nudge_when_due(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        let changes = connection.total_changes();
+        let (commits, changes_then) = self.nudged_at;
+        if self.commits >= commits + FLUSHES_PER_NUDGE || changes >= changes_then.saturating_add(CHANGES_PER_NUDGE) {
+            self.nudged_at = (self.commits, changes);
+            self.nudge.notify_one();
+        }
+    }
+}
+
+/// A turn at the writer: one transaction.
+pub(in crate::store::driver) struct Turn {
+    /// `None` once committed.
+    writer: Option<OwnedMutexGuard<Writer>>,
+    is_nested: bool,
+    has_failed: bool,
+}
+
+impl Turn {
+    pub(super) async fn begin(lease: &Arc<Mutex<Writer>>) -> Result<Self, StoreError> {
+        let mut writer = match Arc::clone(lease).try_lock_owned() {
+            Ok(writer) => writer,
+            Err(_) => timeout(WAIT, Arc::clone(lease).lock_owned()).await.map_err(|_| StoreError::Timeout)?,
+        };
+        let is_nested = writer.begin()?;
+        Ok(Self { writer: Some(writer), is_nested, has_failed: false })
+    }
+
+    pub(in crate::store::driver) fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.run(|connection| super::query(connection, sql, params))
+    }
+
+    pub(in crate::store::driver) fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        self.run(|connection| super::execute(connection, sql, params))
+    }
+
+    pub(in crate::store::driver) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.run(|connection| connection.execute_batch(sql))
+    }
+
+    /// Joins the group and waits until it is on disk. When the caller goes away meanwhile, it gets there all the same.
+    pub(in crate::store::driver) async fn commit(mut self) -> Result<(), StoreError> {
+        let end = self.is_nested.then_some("RELEASE turn");
+        self.run(|connection| end.map_or(Ok(()), |end| connection.prepare_cached(end)?.execute([]).map(drop)))?;
+        let mut writer = self.writer.take().ok_or_else(closed)?;
+        let group = Arc::clone(writer.group.as_ref().ok_or_else(closed)?);
+        writer.members += 1;
+        let pending = Pending { lease: Arc::clone(OwnedMutexGuard::mutex(&writer)), group };
+        drop(writer);
+        finish(&pending.lease, &pending.group).await
+    }
+
+    fn run<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let writer = self.writer.as_mut().ok_or_else(closed)?;
+        if self.has_failed {
+            return Err(StoreError::misuse("the transaction has failed before"));
+        }
+        work(writer.connection.as_ref().ok_or_else(closed)?).map_err(|error| {
+            self.has_failed = true;
+            let error = translate(&error);
+            writer.check_group(&error);
+            error
+        })
+    }
+}
+
+/// Undoes what was not committed, and nothing of the others in the group.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        if writer.group.is_none() {
+            return;
+        }
+        if !self.is_nested {
+            writer.group = None;
+            writer.roll_back();
+        } else if let Err(error) = writer.run("ROLLBACK TO turn").and_then(|()| writer.run("RELEASE turn")) {
+            writer.lose_group(&translate(&error));
+        }
+    }
+}
+
+/// A member whose caller may go away before the group has ended: then a task ends it.
+struct Pending {
+    lease: Arc<Mutex<Writer>>,
+    group: Arc<Group>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.group.outcome.get().is_none()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (lease, group) = (Arc::clone(&self.lease), Arc::clone(&self.group));
+            runtime.spawn(async move { finish(&lease, &group).await });
+        }
+    }
+}
+
+/// Waits until somebody has ended the group, or does it when the turn comes round first.
+async fn finish(lease: &Arc<Mutex<Writer>>, group: &Arc<Group>) -> Result<(), StoreError> {
+    let mut done = pin!(group.done.notified());
+    done.as_mut().enable();
+    if let Some(outcome) = group.outcome.get() {
+        return outcome.clone();
+    }
+    let turn = if let Ok(writer) = Arc::clone(lease).try_lock_owned() {
+        Some(writer)
+    } else {
+        tokio::select! {
+            biased;
+            () = done => None,
+            writer = Arc::clone(lease).lock_owned() => Some(writer),
+        }
+    };
+    // While its outcome is open, the writer's group is this one.
+    if let Some(mut writer) = turn
+        && group.outcome.get().is_none()
+    {
+        spawn_blocking(move || writer.end_group()).await.map_err(StoreError::unavailable)?;
+    }
+    group.outcome.get().cloned().unwrap_or_else(|| Err(closed()))
+}
