@@ -1,5 +1,184 @@
-//! The session engine: one file per verb, the audit trail, and the private store.
+//! The session engine: one file per verb, and the only place that issues, rotates and revokes.
+//!
+//! Every door calls a verb here; every verb that yields a token goes through the one issuing function in `issue`. The
+//! database is private to this crate.
 
+mod audit;
+mod background;
+mod begin_guest;
+mod client;
+mod client_credentials;
+mod company;
+mod customer;
+mod error;
+mod feed;
+mod issue;
+mod keys;
+mod log_in;
+mod log_out;
+mod origin;
+mod passwords;
+mod ports;
+mod refresh;
+mod rights;
+mod seals;
+mod settings;
 mod store;
+mod tenant;
+mod throttle;
 
-pub use store::{DatabaseConfig, StoreError};
+pub use audit::{AuditEvent, Outcome};
+pub use begin_guest::BeginGuest;
+pub use client::{Client, ClientChange, CreateClient, CreatedClient};
+pub use client_credentials::ClientCredentials;
+pub use company::{Assignment, CreateLegalEntity, LegalEntity, LegalEntityDetails, NewAssignment};
+pub use customer::{CreateCustomer, Customer, NewPassword, Profile};
+pub use error::{Error, Fault, FieldFault, Refusal};
+pub use issue::{Door, Granted, RefreshGranted};
+pub use keys::KeySummary;
+pub use log_in::{LogIn, LoggedIn};
+pub use log_out::LogOut;
+pub use origin::{Actor, Origin};
+pub use ports::{SystemClock, SystemEntropy};
+pub use refresh::{Bearer, Refresh};
+pub use rights::Rights;
+pub use seals::AuditVerdict;
+pub use settings::{GroupTemplate, Lifetimes, MailSettings, SignUp, TenantSettings, group_name};
+pub use store::{DatabaseConfig, Site, StoreError};
+pub use tenant::{CreateTenant, Tenant, TenantSummary};
+
+use feed::Feed;
+use parking_lot::RwLock;
+use passwords::Passwords;
+use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
+use prokura_jose::{MasterKey, Rejection, TokenVerifier, VerifiedToken};
+use std::{collections::HashMap, ops::Deref, sync::Arc};
+use store::{Driver, Store};
+
+/// How many verified tokens a node remembers.
+const TOKEN_CACHE: usize = 65_536;
+
+/// What an engine is started with.
+pub struct EngineConfig {
+    /// Where the database is.
+    pub database: DatabaseConfig,
+    /// The origin issuers are built from, without a slash at the end, as `https://id.example`.
+    pub public_url: String,
+    /// The key that seals secrets at rest; comes from outside the database.
+    pub master_key: MasterKey,
+    /// What new tenants start with, dialects included.
+    pub tenant_template: TenantSettings,
+    /// Password checks at once; normally the number of cores.
+    pub hash_workers: usize,
+    /// Memory (KiB), passes and lanes of password hashes; `None` for the default. Tests take less.
+    pub hash_cost: Option<(u32, u32, u32)>,
+}
+
+/// The engine. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+/// What the clones share. Public only as the target of [`Deref`]; its fields are private to this crate.
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) master_key: MasterKey,
+    pub(crate) refresh_key: [u8; 32],
+    pub(crate) throttle: throttle::Throttle,
+    pub(crate) passwords: Passwords,
+    pub(crate) public_url: String,
+    pub(crate) tenant_template: TenantSettings,
+    pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
+    pub(crate) rights: rights::RightsCache,
+}
+
+impl Deref for Engine {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Engine {
+    /// Opens the database and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or migrated.
+    pub async fn open(config: EngineConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, Error> {
+        let driver = Driver::open(config.database).await?;
+        driver.migrate(clock.now()).await?;
+        let feed = Arc::new(Feed::new(Arc::new(TokenVerifier::new(TOKEN_CACHE))));
+        let store = Store::new(driver, Arc::clone(&feed), config.master_key.derive("audit entries"));
+        let mut digest_key = [0; 32];
+        entropy.fill(&mut digest_key)?;
+        let engine = Self(Arc::new(Inner {
+            store,
+            feed,
+            refresh_key: config.master_key.derive("refresh successors"),
+            throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
+            passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
+            rights: rights::RightsCache::new(),
+            tenants: RwLock::default(),
+            public_url: config.public_url,
+            tenant_template: config.tenant_template,
+            master_key: config.master_key,
+            clock,
+            entropy,
+        }));
+        engine.poll_feed().await?;
+        Ok(engine)
+    }
+
+    /// The present moment, by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What verifies access tokens on this node: keys of all loaded tenants, verified tokens, revocations.
+    pub fn verifier(&self) -> &Arc<TokenVerifier> {
+        self.feed.verifier()
+    }
+
+    /// The origin issuers are built from.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Verifies an access token of any loaded tenant.
+    ///
+    /// # Errors
+    /// [`Rejection`] says what is wrong with it, for the log and for dialects that spell expiry differently.
+    pub fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Rejection> {
+        self.feed.verifier().verify(token, self.clock.now())
+    }
+
+    /// A new time-ordered id (RFC 9562, version 7) of 32 hexadecimal digits.
+    pub(crate) fn new_id(&self, now: Timestamp) -> Result<String, Error> {
+        Ok(self.new_uuid(now)?.simple().to_string())
+    }
+
+    /// A new time-ordered id, to be spelled by the caller.
+    pub(crate) fn new_uuid(&self, now: Timestamp) -> Result<uuid::Uuid, Error> {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random)?;
+        let millis = u64::try_from(now.millis()).unwrap_or_default();
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
+/// Runs a verb again when its transaction lost to another one (SQLSTATE 40001, 40P01) or a token was rotated under it.
+macro_rules! retrying {
+    ($verb:expr) => {{
+        let mut attempt = 0;
+        loop {
+            match $verb.await {
+                Err(error) if error.is_conflict() && attempt < 4 => attempt += 1,
+                result => break result,
+            }
+        }
+    }};
+}
+pub(crate) use retrying;

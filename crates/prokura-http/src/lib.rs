@@ -1,3 +1,13 @@
-//! What every HTTP edge shares: the accept loop and its limits.
+//! What every HTTP edge shares: the accept loop with its limits, where a request came from, bearer tokens, and the two
+//! shapes of error answers that are not a dialect's own.
 
+mod bearer;
+mod edge;
+mod origin;
+mod problem;
 pub mod server;
+
+pub use bearer::{BearerFault, bearer_token};
+pub use edge::{Edge, IpPrefix, router_service};
+pub use origin::{RequestOrigin, identify};
+pub use problem::{Problem, fault_id};

@@ -1,0 +1,168 @@
+//! The audit trail: who did what to whom, with what result, from where (S-143). Entries are written in the transaction
+//! of the change; seals chain them (S-144).
+
+use crate::{Actor, Engine, Error, Origin, Refusal, store::Tx};
+use prokura_domain::{ClientId, LegalEntityId, SessionId, TenantId, Timestamp};
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// We said no.
+    Refused,
+    /// It broke.
+    Failed,
+}
+
+impl Outcome {
+    /// The word in the trail.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "done" => Ok(Self::Done),
+            "refused" => Ok(Self::Refused),
+            "failed" => Ok(Self::Failed),
+            _ => Err(()),
+        }
+    }
+}
+
+/// An entry of the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Time-ordered.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who: `customer`, `guest`, `client`, `operator`, `system`.
+    pub actor_kind: String,
+    /// Which one.
+    pub actor_id: String,
+    /// What, as `customer.log_in`.
+    pub verb: String,
+    /// To what kind of thing.
+    pub subject_kind: String,
+    /// Which one.
+    pub subject_id: String,
+    /// For which company.
+    pub legal_entity: Option<String>,
+    /// Through which client.
+    pub client: Option<String>,
+    /// In which session.
+    pub session: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Why not, when refused.
+    pub refusal: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+    /// From where.
+    pub address: Option<String>,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// What else there is to know, as a JSON object without secrets and personal data.
+    pub detail_json: String,
+}
+
+/// What a verb tells the trail about itself.
+pub(crate) struct Entry<'a> {
+    actor: &'a Actor,
+    verb: &'static str,
+    subject: (&'static str, &'a str),
+    legal_entity: Option<&'a LegalEntityId>,
+    client: Option<&'a ClientId>,
+    session: Option<&'a SessionId>,
+    refusal: Option<&'a Refusal>,
+    detail: Option<serde_json::Value>,
+}
+
+impl<'a> Entry<'a> {
+    /// `actor` did `verb` to `subject`.
+    pub(crate) fn new(actor: &'a Actor, verb: &'static str, kind: &'static str, id: &'a str) -> Self {
+        let subject = (kind, id);
+        Self { actor, verb, subject, legal_entity: None, client: None, session: None, refusal: None, detail: None }
+    }
+
+    pub(crate) fn entity(mut self, entity: Option<&'a LegalEntityId>) -> Self {
+        self.legal_entity = entity;
+        self
+    }
+
+    pub(crate) fn client(mut self, client: &'a ClientId) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    pub(crate) fn session(mut self, session: Option<&'a SessionId>) -> Self {
+        self.session = session;
+        self
+    }
+
+    pub(crate) fn refused(mut self, refusal: &'a Refusal) -> Self {
+        self.refusal = Some(refusal);
+        self
+    }
+
+    pub(crate) fn detail(mut self, detail: serde_json::Value) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+impl Engine {
+    /// Writes `entry` in `tx`.
+    pub(crate) async fn audit(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        origin: &Origin,
+        entry: Entry<'_>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = AuditEvent {
+            id: self.new_id(now)?,
+            at: now,
+            actor_kind: entry.actor.kind().to_owned(),
+            actor_id: entry.actor.id().to_owned(),
+            verb: entry.verb.to_owned(),
+            subject_kind: entry.subject.0.to_owned(),
+            subject_id: entry.subject.1.to_owned(),
+            legal_entity: entry.legal_entity.map(ToString::to_string),
+            client: entry.client.map(ToString::to_string),
+            session: entry.session.map(ToString::to_string),
+            outcome: if entry.refusal.is_some() { Outcome::Refused } else { Outcome::Done },
+            refusal: entry.refusal.map(|refusal| refusal.word().to_owned()),
+            request_id: origin.request_id.to_string(),
+            address: origin.address.map(|address| address.to_string()),
+            user_agent: origin.user_agent.as_deref().map(str::to_owned),
+            detail_json: entry.detail.map_or_else(|| "{}".to_owned(), |detail| detail.to_string()),
+        };
+        Ok(tx.insert_audit_event(tenant, &event).await?)
+    }
+
+    /// Writes a refusal in a transaction of its own and hands the refusal back, to be returned.
+    pub(crate) async fn audit_refusal(
+        &self,
+        tenant: &TenantId,
+        origin: &Origin,
+        entry: Entry<'_>,
+        refusal: Refusal,
+    ) -> Result<Error, Error> {
+        let mut tx = self.store.write().await?;
+        self.audit(&mut tx, tenant, origin, entry.refused(&refusal), self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(refusal.into())
+    }
+}

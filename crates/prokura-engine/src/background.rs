@@ -1,0 +1,109 @@
+//! What a node does by itself: hears what other nodes revoked, closes seals over the audit trail, lets published keys
+//! take over, forgets what is over. Each job is supervised: one that fails or panics is logged and comes back.
+
+use crate::{Engine, Error, feed::OVERLAP_SECONDS};
+use prokura_domain::Timestamp;
+use std::{future::Future, time::Duration};
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
+
+/// How often the feed is read without a notification. Well inside the five seconds a revocation may take.
+const FEED_INTERVAL: Duration = Duration::from_secs(1);
+/// How often seals are closed.
+const SEAL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often keys and leftovers are looked after.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// The most rows a page of the feed or a sweep takes.
+const PAGE: u32 = 1_000;
+/// For how long ended things are kept before they are deleted.
+const KEEP_SECONDS: i64 = 86_400;
+
+impl Engine {
+    /// Runs the background jobs until `stop` turns true.
+    pub async fn run_background(&self, mut stop: watch::Receiver<bool>) {
+        let mut jobs = JoinSet::new();
+        let engine = self.clone();
+        jobs.spawn(async move { engine.follow_feed().await });
+        let engine = self.clone();
+        jobs.spawn(async move { every(SEAL_INTERVAL, "seal the audit trail", || engine.seal_audit()).await });
+        let engine = self.clone();
+        jobs.spawn(async move { every(SWEEP_INTERVAL, "look after keys", || engine.advance_keys()).await });
+        let engine = self.clone();
+        jobs.spawn(async move { every(SWEEP_INTERVAL, "sweep", || engine.sweep()).await });
+        // An error means that whoever could say stop is gone.
+        let _ = stop.wait_for(|stop| *stop).await;
+        jobs.shutdown().await;
+    }
+
+    /// Reads the feed once, whole on the first call and with an overlap later.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn poll_feed(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let is_first = self.verifier().last_contact().is_none();
+        let mut since = if is_first { Timestamp::from_millis(0) } else { now.plus_seconds(-OVERLAP_SECONDS) };
+        let mut after = String::new();
+        let mut changed = Vec::new();
+        loop {
+            let page = self.store.read().await?.revocations(since, &after, now, PAGE).await?;
+            changed.extend(self.feed.apply(&page));
+            let Some(last) = page.last().filter(|_| page.len() == PAGE as usize) else { break };
+            since = last.at;
+            after.clone_from(&last.id);
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        for tenant in changed {
+            if self.tenants.read().contains_key(&tenant) {
+                self.load_tenant(&tenant).await?;
+            }
+        }
+        self.feed.forget(now);
+        self.verifier().contacted(now);
+        Ok(())
+    }
+
+    async fn follow_feed(&self) {
+        let mut heard = self.store.driver().listen(crate::store::FEED_CHANNEL);
+        let mut ticks = tokio::time::interval(FEED_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = heard.heard() => {}
+            }
+            if let Err(error) = self.poll_feed().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the revocation feed could not be read");
+            }
+        }
+    }
+
+    /// Forgets what is over.
+    async fn sweep(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let before = now.plus_seconds(-KEEP_SECONDS);
+        loop {
+            let mut tx = self.store.write().await?;
+            let mut gone = tx.forget_sessions(before, PAGE).await?;
+            gone += tx.forget_revocations(now, PAGE).await?;
+            gone += tx.forget_attempts(before, now.plus_seconds(-180 * KEEP_SECONDS)).await?;
+            tx.commit().await?;
+            if gone < u64::from(PAGE) {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Runs `job` again and again; what goes wrong is logged, and the next turn comes all the same.
+async fn every<F: Future<Output = Result<(), Error>>>(interval: Duration, name: &'static str, mut job: impl FnMut() -> F) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = job().await {
+            tracing::warn!(job = name, error = &error as &dyn std::error::Error, "a background job failed");
+        }
+    }
+}

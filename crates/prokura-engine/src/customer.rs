@@ -1,0 +1,332 @@
+//! Customers: making them, switching them off and on, their passwords.
+
+use crate::{
+    Actor, Engine, Error, Origin, Refusal, Tenant,
+    audit::Entry,
+    passwords, retrying,
+    store::{NewCustomer, Tx},
+};
+use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, PasswordPolicy, SiteId, Timestamp};
+use prokura_jose::Secret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A customer.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    /// Their id, which is their number as well.
+    pub id: CustomerId,
+    /// Whether they can log in at all.
+    pub kind: CustomerKind,
+    /// What they log in with.
+    pub email: Option<String>,
+    /// Who they are.
+    pub profile: Profile,
+    /// Whether they may log in.
+    pub state: CustomerState,
+    /// When they last did.
+    pub last_login_at: Option<Timestamp>,
+    /// Counts changes.
+    pub version: i64,
+    /// When they were made.
+    pub created_at: Timestamp,
+    /// When they were last changed.
+    pub modified_at: Timestamp,
+}
+
+/// Who a customer is, as far as they tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// Form of address.
+    pub title: Option<String>,
+    /// Given name. A column of its own, like the next six.
+    #[serde(skip)]
+    pub given_name: String,
+    /// Family name.
+    #[serde(skip)]
+    pub family_name: String,
+    /// The company they say they work for; says nothing about assignments.
+    #[serde(skip)]
+    pub company_name: String,
+    /// Preferred language, as `en` or `en_US`.
+    #[serde(skip)]
+    pub language: Option<String>,
+    /// Preferred currency (ISO 4217).
+    #[serde(skip)]
+    pub currency: Option<String>,
+    /// Preferred storefront.
+    #[serde(skip)]
+    pub site: Option<SiteId>,
+    /// Middle name.
+    pub middle_name: Option<String>,
+    /// Job title.
+    pub job_title: Option<String>,
+    /// Where to write to, when it is not the login address.
+    pub contact_email: Option<String>,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// A picture.
+    pub photo_url: Option<String>,
+    /// What limits them, by the shop's own words.
+    pub restriction: Option<String>,
+    /// The registration id of the company they named when they signed up.
+    pub company_registration_id: Option<String>,
+    /// Free objects by name, stored and handed back untouched.
+    pub mixins: Map<String, Value>,
+    /// The schema URL of each free object.
+    pub mixin_schemas: Map<String, Value>,
+}
+
+/// A password to be set.
+#[derive(Clone, Debug)]
+pub enum NewPassword {
+    /// In clear, to be hashed here.
+    Plain(Secret),
+    /// A hash from elsewhere: Argon2 PHC string or bcrypt.
+    Hash(String),
+}
+
+/// A customer to be made.
+#[derive(Clone, Debug)]
+pub struct CreateCustomer {
+    /// Their id; `None` for a new number.
+    pub id: Option<CustomerId>,
+    /// Whether they can log in at all.
+    pub kind: CustomerKind,
+    /// What they log in with; a contact may have none.
+    pub email: Option<Email>,
+    /// Who they are.
+    pub profile: Profile,
+    /// Whether they may log in.
+    pub state: CustomerState,
+    /// Their password, and whether somebody else chose it.
+    pub password: Option<(NewPassword, bool)>,
+}
+
+impl Engine {
+    /// Checks a new password against the tenant's policy and hashes it.
+    pub(crate) async fn password_hash(&self, tenant: &Tenant, password: &NewPassword) -> Result<String, Error> {
+        match password {
+            NewPassword::Plain(secret) => {
+                let min_characters = tenant.settings.password_min as usize;
+                PasswordPolicy { min_characters }
+                    .check(secret.expose())
+                    .map_err(|fault| Refusal::invalid("password", fault))?;
+                self.hash_password(secret.expose()).await
+            }
+            NewPassword::Hash(hash) if passwords::is_supported(hash) => Ok(hash.clone()),
+            NewPassword::Hash(_) => {
+                Err(Refusal::invalid("password_hash", "an Argon2 PHC string or a bcrypt hash").into())
+            }
+        }
+    }
+
+    pub(crate) async fn hash_password(&self, password: &str) -> Result<String, Error> {
+        let mut salt = [0; 16];
+        self.entropy.fill(&mut salt)?;
+        self.passwords.hash(password, salt).await
+    }
+
+    /// Makes a customer.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyExists`] for a taken address or an id that was ever used, [`Refusal::Invalid`].
+    pub async fn create_customer(
+        &self,
+        tenant: &Tenant,
+        request: &CreateCustomer,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        if request.kind == CustomerKind::Customer && request.email.is_none() {
+            return Err(Refusal::invalid("email", "a customer who can log in needs an e-mail address").into());
+        }
+        let password = match &request.password {
+            Some((password, is_initial)) => Some((self.password_hash(tenant, password).await?, *is_initial)),
+            None => None,
+        };
+        retrying!(async {
+            let mut tx = self.store.write().await?;
+            let id = self.create_customer_in(&mut tx, tenant, request, password.as_ref(), actor, origin).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(id)
+        })
+    }
+
+    /// The same inside a transaction; the password is hashed already.
+    pub(crate) async fn create_customer_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        request: &CreateCustomer,
+        password: Option<&(String, bool)>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        let now = self.clock.now();
+        let id = match &request.id {
+            Some(id) => id.clone(),
+            None => self.new_customer_number()?,
+        };
+        let new = NewCustomer {
+            id: &id,
+            kind: request.kind,
+            email: request.email.as_ref(),
+            state: request.state,
+            profile: &request.profile,
+        };
+        if !tx.insert_customer(&tenant.id, &new, now).await? {
+            return Err(Refusal::AlreadyExists("customer").into());
+        }
+        if let Some((phc, is_initial)) = password {
+            let credential = self.new_id(now)?;
+            tx.set_password(&tenant.id, &id, &credential, phc, *is_initial, now).await?;
+        }
+        self.audit(tx, &tenant.id, origin, Entry::new(actor, "customer.create", "customer", id.as_str()), now).await?;
+        Ok(id)
+    }
+
+    /// A number of twelve digits: short enough to read out, wide enough that two never meet in practice, and an insert
+    /// that would meet one is refused by its key.
+    fn new_customer_number(&self) -> Result<CustomerId, Error> {
+        let mut random = [0; 8];
+        self.entropy.fill(&mut random)?;
+        let number = 100_000_000_000 + u64::from_be_bytes(random) % 900_000_000_000;
+        number.to_string().parse().map_err(Error::crypto)
+    }
+
+    /// One customer.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn customer(&self, tenant: &Tenant, id: &CustomerId) -> Result<Customer, Error> {
+        let customer = self.store.read().await?.customer(&tenant.id, id).await?;
+        Ok(customer.ok_or(Refusal::NotFound("customer"))?)
+    }
+
+    /// The customer an address belongs to.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn customer_by_email(&self, tenant: &Tenant, email: &Email) -> Result<Option<Customer>, Error> {
+        Ok(self.store.read().await?.customer_by_email(&tenant.id, email.key()).await?)
+    }
+
+    /// Customers after `after`, by id.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn customers(&self, tenant: &Tenant, after: &str, limit: u32) -> Result<Vec<Customer>, Error> {
+        Ok(self.store.read().await?.customers(&tenant.id, after, None, limit).await?)
+    }
+
+    /// Replaces a customer's profile.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::StaleVersion`].
+    pub async fn update_profile(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        profile: &Profile,
+        version: Option<i64>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+        if !tx.update_profile(&tenant.id, id, profile, version, now).await? {
+            return Err(Refusal::StaleVersion.into());
+        }
+        self.audit(&mut tx, &tenant.id, origin, Entry::new(actor, "customer.update", "customer", id.as_str()), now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Moves a customer to another state. Whoever may no longer log in loses every session in the same transaction;
+    /// a deleted customer's id is never used again.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn set_customer_state(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        state: CustomerState,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(self.set_customer_state_once(tenant, id, state, actor, origin))
+    }
+
+    async fn set_customer_state_once(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        state: CustomerState,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+        if tx.move_customer(&tenant.id, id, state, now).await? {
+            if state != CustomerState::Active {
+                self.end_sessions_of(&mut tx, tenant, id, None, "customer_disabled", now).await?;
+            }
+            if state == CustomerState::Deleted {
+                self.forget_customer(&mut tx, tenant, id, now).await?;
+            }
+            let verb = match state {
+                CustomerState::Active => "customer.enable",
+                CustomerState::Pending => "customer.unconfirm",
+                CustomerState::OnHold => "customer.hold",
+                CustomerState::Inactive => "customer.disable",
+                CustomerState::Deleted => "customer.delete",
+            };
+            self.audit(&mut tx, &tenant.id, origin, Entry::new(actor, verb, "customer", id.as_str()), now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What a deleted customer leaves behind: no assignments, groups, segments, addresses or password.
+    async fn forget_customer(&self, tx: &mut Tx<'_>, tenant: &Tenant, id: &CustomerId, now: Timestamp) -> Result<(), Error> {
+        for assignment in tx.assignments_of_customer(&tenant.id, id).await? {
+            self.unassign_in(tx, tenant, &assignment, now).await?;
+        }
+        tx.forget_customer_details(&tenant.id, id).await?;
+        self.publish_rights(tx, tenant, Some(id), now).await
+    }
+
+    /// Sets a password. Every session of the customer ends, but for the family in `except`.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::Invalid`] by the tenant's policy.
+    pub async fn set_password(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        password: &NewPassword,
+        is_initial: bool,
+        except: Option<&prokura_domain::FamilyId>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let phc = self.password_hash(tenant, password).await?;
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+            let credential = self.new_id(now)?;
+            tx.set_password(&tenant.id, id, &credential, &phc, is_initial, now).await?;
+            self.end_sessions_of(&mut tx, tenant, id, except, "password_changed", now).await?;
+            let entry = Entry::new(actor, "customer.set_password", "customer", id.as_str());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+}

@@ -1,0 +1,438 @@
+//! The one function that issues tokens (S-23). Every door comes here; here, in the door's own transaction, everything
+//! the token will claim is read again as it is now.
+
+use crate::{
+    Actor, Engine, Error, Origin, Refusal, Tenant,
+    audit::Entry,
+    store::{AssignmentFacts, NewFamily, NewRefreshToken, Tx},
+};
+use prokura_domain::{
+    ActingFor, ClientId, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId, MAX_TOKEN_SEGMENTS,
+    RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
+};
+use prokura_jose::{AccessToken, Secret, SecretHash};
+use std::sync::Arc;
+
+/// The kind prefix of refresh tokens.
+pub(crate) const REFRESH_PREFIX: &str = "pkr_rt_";
+
+/// Every way to come by a token. The list is closed: a new door shows up in the matrix of tests by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A visitor's first call.
+    Guest,
+    /// A visitor's next hour.
+    GuestRefresh,
+    /// E-mail and password.
+    Password,
+    /// A refresh token, with or without another company.
+    Refresh,
+    /// A machine's own credentials.
+    ClientCredentials,
+    /// The link that confirms a sign-up.
+    SignUpConfirmation,
+    /// A token of another identity provider.
+    PartnerToken,
+}
+
+impl Door {
+    /// Every door.
+    pub const ALL: &'static [Self] = &[
+        Self::Guest,
+        Self::GuestRefresh,
+        Self::Password,
+        Self::Refresh,
+        Self::ClientCredentials,
+        Self::SignUpConfirmation,
+        Self::PartnerToken,
+    ];
+
+    /// The verb in the audit trail.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Guest => "guest.begin",
+            Self::GuestRefresh => "guest.refresh",
+            Self::Password => "customer.log_in",
+            Self::Refresh => "customer.refresh",
+            Self::ClientCredentials => "client.credentials",
+            Self::SignUpConfirmation => "customer.confirm_sign_up",
+            Self::PartnerToken => "customer.exchange_partner_token",
+        }
+    }
+
+    /// The grant a client must be registered for.
+    pub const fn grant(self) -> &'static str {
+        match self {
+            Self::Guest | Self::GuestRefresh => "guest",
+            Self::Password | Self::SignUpConfirmation => "password",
+            Self::Refresh => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::PartnerToken => "token_exchange",
+        }
+    }
+}
+
+/// Who the token is for.
+pub(crate) enum Holder<'a> {
+    Service { wanted: Option<&'a Scopes> },
+    Guest { session: &'a SessionId },
+    Customer { session: &'a SessionId, customer: &'a CustomerId },
+}
+
+/// What happens to the chain of refresh tokens.
+pub(crate) enum Chain<'a> {
+    /// No refresh token.
+    None,
+    /// A new family.
+    Begin,
+    /// A successor for the family's newest token.
+    Rotate { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
+    /// The same answer again: the successor that was made before.
+    Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp },
+    /// The same string again, with a later end.
+    Keep { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
+}
+
+/// An order to issue.
+pub(crate) struct Order<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) door: Door,
+    pub(crate) client: &'a ClientId,
+    pub(crate) holder: Holder<'a>,
+    pub(crate) entity: Option<&'a LegalEntityId>,
+    pub(crate) chain: Chain<'a>,
+    pub(crate) origin: &'a Origin,
+}
+
+/// A refresh token that was granted.
+#[derive(Debug)]
+pub struct RefreshGranted {
+    /// The token.
+    pub token: Secret,
+    /// Seconds until it ends.
+    pub seconds: u32,
+}
+
+/// What a door hands out.
+#[derive(Debug)]
+pub struct Granted {
+    /// The signed access token.
+    pub access_token: String,
+    /// Seconds until it ends.
+    pub access_seconds: u32,
+    /// The refresh token, where there is one.
+    pub refresh: Option<RefreshGranted>,
+    /// What the access token says.
+    pub standing: Standing,
+}
+
+/// What is written but not yet durable, and so not yet signed.
+pub(crate) struct Draft {
+    token: AccessToken,
+    access_seconds: u32,
+    refresh: Option<RefreshGranted>,
+}
+
+impl Draft {
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.token.standing
+    }
+}
+
+impl Engine {
+    /// Checks everything as it is now, and writes the family, the refresh token and the audit entry.
+    pub(crate) async fn issue(&self, tx: &mut Tx<'_>, order: Order<'_>) -> Result<Draft, Error> {
+        let now = self.clock.now();
+        let tenant = order.tenant;
+        let (session, customer) = match order.holder {
+            Holder::Service { .. } => (None, None),
+            Holder::Guest { session } => (Some(session), None),
+            Holder::Customer { session, customer } => (Some(session), Some(customer)),
+        };
+        let facts = tx.issue_facts(&tenant.id, order.client, session, customer).await?.ok_or(Refusal::UnknownTenant)?;
+        if !facts.is_tenant_active {
+            return Err(Refusal::UnknownTenant.into());
+        }
+        let client = facts.client.filter(|client| client.is_active).ok_or(Refusal::InvalidClient)?;
+        if !client.grants.split_ascii_whitespace().any(|grant| grant == order.door.grant()) {
+            return Err(Refusal::UnauthorizedClient.into());
+        }
+        if let Some(customer) = customer {
+            match facts.customer.ok_or(Refusal::InvalidGrant)? {
+                (CustomerState::Active, CustomerKind::Customer) => {}
+                (CustomerState::Pending, CustomerKind::Customer) => return Err(Refusal::CustomerPending.into()),
+                (CustomerState::OnHold, CustomerKind::Customer) => return Err(Refusal::CustomerOnHold.into()),
+                (CustomerState::Inactive, CustomerKind::Customer) => return Err(Refusal::CustomerInactive.into()),
+                (CustomerState::Deleted, _) | (_, CustomerKind::Contact) => return Err(Refusal::InvalidGrant.into()),
+            }
+            let owner = facts.session.as_ref().and_then(|session| session.customer.as_ref());
+            if owner != Some(customer) {
+                return Err(Refusal::InvalidGrant.into());
+            }
+        }
+        let session_facts = match session {
+            None => None,
+            Some(_) => Some(
+                facts.session.filter(|session| session.is_active && session.expires_at > now).ok_or(Refusal::InvalidGrant)?,
+            ),
+        };
+        let acting_for = match (order.entity, customer) {
+            (None, _) => None,
+            (Some(_), None) => return Err(Refusal::NotAssigned.into()),
+            (Some(entity), Some(customer)) => {
+                let is_locked = session_facts.as_ref().is_some_and(|session| session.is_entity_locked);
+                let before = order.chain.before();
+                if is_locked && before.map(|before| &before.legal_entity) != Some(entity) {
+                    return Err(Refusal::EntityLocked.into());
+                }
+                let facts = tx.assignment_for_issue(&tenant.id, customer, entity).await?;
+                Some(acting_for(entity, facts)?)
+            }
+        };
+
+        let lifetimes = &tenant.settings.lifetimes;
+        let (access, refresh) = match order.holder {
+            Holder::Service { .. } => (lifetimes.service, 0),
+            Holder::Guest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
+            Holder::Customer { .. } => (lifetimes.access, lifetimes.refresh),
+        };
+        let access_seconds = client.access_seconds.unwrap_or(access);
+        let refresh_seconds = client.refresh_seconds.unwrap_or(refresh);
+        let expires_at = now.plus_seconds(access_seconds.into());
+
+        let mut standing = Standing {
+            tenant: tenant.id.clone(),
+            site: session_facts.as_ref().and_then(|session| session.site.clone()),
+            client: order.client.clone(),
+            subject: match customer {
+                Some(customer) => Subject::Customer(customer.clone()),
+                None if session.is_some() => Subject::Guest,
+                None => Subject::Service,
+            },
+            acting_for,
+            scopes: Scopes::default(),
+            segments: Vec::new(),
+            has_more_segments: false,
+            session: session.cloned(),
+            family: None,
+            epoch: 0,
+            authenticated_at: session_facts.as_ref().and_then(|session| session.authenticated_at),
+            is_entity_locked: session_facts.is_some_and(|session| session.is_entity_locked),
+        };
+        match (&order.holder, customer) {
+            (Holder::Service { wanted }, _) => {
+                let own = Scopes::parse(&client.scopes).map_err(|_| Refusal::InvalidClient)?;
+                standing.scopes = wanted.map_or_else(|| own.clone(), |wanted| own.intersection(wanted));
+            }
+            (_, Some(customer)) => {
+                let entity = standing.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity);
+                let rights = self.rights_in(tx, tenant, customer, entity).await?;
+                standing.scopes = rights.scopes.clone();
+                standing.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
+                standing.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
+            }
+            (Holder::Guest { .. } | Holder::Customer { .. }, None) => {}
+        }
+        let refresh = self
+            .write_chain(tx, &order, &mut standing, client.refresh_policy, (expires_at, refresh_seconds), now)
+            .await?;
+
+        let actor = match customer {
+            Some(customer) => Actor::Customer(customer.clone()),
+            None if session.is_some() => Actor::Guest,
+            None => Actor::Client(order.client.clone()),
+        };
+        let (kind, id) = match &standing.family {
+            Some(family) => ("family", family.as_str()),
+            None => ("client", order.client.as_str()),
+        };
+        let entry = Entry::new(&actor, order.door.verb(), kind, id)
+            .entity(standing.legal_entity())
+            .client(order.client)
+            .session(standing.session.as_ref());
+        self.audit(tx, &tenant.id, order.origin, entry, now).await?;
+
+        let token = AccessToken {
+            issuer: Arc::clone(&tenant.issuer),
+            audience: Arc::clone(&tenant.issuer),
+            subject: subject(&standing),
+            id: self.new_id(now)?.parse().map_err(Error::crypto)?,
+            issued_at: now,
+            expires_at,
+            standing,
+        };
+        Ok(Draft { token, access_seconds, refresh })
+    }
+
+    /// Writes what the chain asks for, and sets family and epoch in the standing.
+    async fn write_chain(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        standing: &mut Standing,
+        policy: RefreshPolicy,
+        (access_until, refresh_seconds): (Timestamp, u32),
+        now: Timestamp,
+    ) -> Result<Option<RefreshGranted>, Error> {
+        let tenant = order.tenant;
+        let acting_for = standing.acting_for.as_ref();
+        match &order.chain {
+            Chain::None => Ok(None),
+            Chain::Begin => {
+                let session = standing.session.as_ref().ok_or(Refusal::InvalidGrant)?;
+                let family: FamilyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
+                let family_expires_at = match standing.subject {
+                    Subject::Customer(_) => now.plus_seconds(tenant.settings.lifetimes.session.into()),
+                    // A guest's family slides with its session; the sweep takes what nobody refreshed.
+                    Subject::Guest | Subject::Service => now.plus_seconds(i64::from(refresh_seconds) * 365),
+                };
+                let new = NewFamily {
+                    id: &family,
+                    session,
+                    client: order.client,
+                    customer: standing.customer(),
+                    acting_for,
+                    expires_at: family_expires_at,
+                    tokens_until: access_until,
+                };
+                tx.insert_family(&tenant.id, &new, now).await?;
+                let secret = Secret::generate(&*self.entropy, REFRESH_PREFIX)?;
+                let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
+                let token = NewRefreshToken {
+                    hash: &SecretHash::of(secret.expose()),
+                    family: &family,
+                    generation: 0,
+                    salt: "",
+                    predecessor: None,
+                    legal_entity: standing.legal_entity(),
+                    epoch: 0,
+                    expires_at,
+                };
+                tx.insert_refresh_token(&tenant.id, &token, now).await?;
+                standing.family = Some(family);
+                Ok(Some(granted(secret, expires_at, now)))
+            }
+            Chain::Rotate { family, family_expires_at, presented, before } => {
+                let hash = SecretHash::of(presented.expose());
+                let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
+                let (epoch, generation) = tx
+                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
+                    .await?
+                    .ok_or(Refusal::InvalidGrant)?;
+                match policy {
+                    RefreshPolicy::Family => tx.rotate_leaf(&tenant.id, family, now).await?,
+                    RefreshPolicy::Rotate { .. } | RefreshPolicy::Reuse => {
+                        if !tx.rotate_refresh_token(&tenant.id, &hash, now).await? {
+                            // Another request was faster: read again, and meet the successor it made.
+                            return Err(crate::StoreError::Conflict.into());
+                        }
+                    }
+                }
+                if is_switch {
+                    self.revoke_epoch(tx, tenant, family, epoch, now).await?;
+                }
+                let salt = self.new_id(now)?;
+                let secret = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
+                let expires_at = now.plus_seconds(refresh_seconds.into()).min(*family_expires_at);
+                let token = NewRefreshToken {
+                    hash: &SecretHash::of(secret.expose()),
+                    family,
+                    generation,
+                    salt: &salt,
+                    predecessor: Some(&hash),
+                    legal_entity: standing.legal_entity(),
+                    epoch,
+                    expires_at,
+                };
+                tx.insert_refresh_token(&tenant.id, &token, now).await?;
+                standing.family = Some((*family).clone());
+                standing.epoch = epoch;
+                Ok(Some(granted(secret, expires_at, now)))
+            }
+            Chain::Keep { family, family_expires_at, presented, before } => {
+                let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
+                let (epoch, _) = tx
+                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
+                    .await?
+                    .ok_or(Refusal::InvalidGrant)?;
+                if is_switch {
+                    self.revoke_epoch(tx, tenant, family, epoch, now).await?;
+                }
+                let expires_at = now.plus_seconds(refresh_seconds.into()).min(*family_expires_at);
+                if !tx.prolong_refresh_token(&tenant.id, &SecretHash::of(presented.expose()), expires_at).await? {
+                    return Err(Refusal::InvalidGrant.into());
+                }
+                standing.family = Some((*family).clone());
+                standing.epoch = epoch;
+                Ok(Some(granted((*presented).clone(), expires_at, now)))
+            }
+            Chain::Repeat { family, epoch, successor, expires_at } => {
+                standing.family = Some((*family).clone());
+                standing.epoch = *epoch;
+                Ok(Some(granted(successor.clone(), *expires_at, now)))
+            }
+        }
+    }
+
+    /// The tokens before a switch end after the tenant's grace.
+    async fn revoke_epoch(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        family: &FamilyId,
+        epoch: u32,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = Revocation {
+            id: self.new_id(now)?,
+            tenant: tenant.id.clone(),
+            kind: RevocationKind::Epoch,
+            value: format!("{family}/{}", epoch.saturating_sub(1)),
+            is_lifted: false,
+            at: now,
+            effective_at: now.plus_seconds(tenant.settings.switch_grace_seconds.into()),
+            expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
+        };
+        Ok(tx.revoke(entry).await?)
+    }
+
+    /// Signs what has become durable.
+    pub(crate) fn sign(&self, tenant: &Tenant, draft: Draft) -> Result<Granted, Error> {
+        let access_token = tenant.minter.mint(&draft.token).map_err(Error::crypto)?;
+        Ok(Granted {
+            access_token,
+            access_seconds: draft.access_seconds,
+            refresh: draft.refresh,
+            standing: draft.token.standing,
+        })
+    }
+}
+
+impl Chain<'_> {
+    fn before(&self) -> Option<&ActingFor> {
+        match self {
+            Self::Rotate { before, .. } | Self::Keep { before, .. } => *before,
+            Self::None | Self::Begin | Self::Repeat { .. } => None,
+        }
+    }
+}
+
+/// One refusal for never existed, deleted, disabled, another tenant's and not assigned.
+fn acting_for(entity: &LegalEntityId, facts: Option<AssignmentFacts>) -> Result<ActingFor, Refusal> {
+    let facts = facts.filter(|facts| facts.is_entity_active).ok_or(Refusal::NotAssigned)?;
+    Ok(ActingFor { legal_entity: entity.clone(), assignment: facts.id, grant: facts.grant })
+}
+
+fn granted(token: Secret, expires_at: Timestamp, now: Timestamp) -> RefreshGranted {
+    let seconds = u32::try_from(expires_at.millis_since(now) / 1000).unwrap_or(0);
+    RefreshGranted { token, seconds }
+}
+
+/// The `sub` claim.
+fn subject(standing: &Standing) -> String {
+    match (&standing.subject, &standing.session) {
+        (Subject::Customer(customer), _) => customer.to_string(),
+        (Subject::Guest, Some(session)) => format!("guest-{session}"),
+        (Subject::Guest | Subject::Service, _) => standing.client.to_string(),
+    }
+}

@@ -1,0 +1,173 @@
+//! Logging in with e-mail and password. Unknown, wrong and impossible look and cost the same; what the account's state
+//! is, is only told after the password was right.
+
+use crate::{
+    Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant,
+    audit::Entry,
+    issue::{Chain, Door, Holder, Order},
+    passwords::Match,
+    retrying,
+    store::{CredentialRow, NewSession},
+    throttle::Attempt,
+};
+use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, SessionId};
+use prokura_jose::Secret;
+
+/// E-mail and password.
+#[derive(Clone, Debug)]
+pub struct LogIn {
+    /// The address.
+    pub email: Email,
+    /// The password.
+    pub password: Secret,
+}
+
+/// What a login hands out.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The tokens.
+    pub granted: Granted,
+    /// Whether the password was set by somebody else and should be changed.
+    pub has_initial_password: bool,
+}
+
+impl Engine {
+    /// Logs a customer in, in the guest's session of the bearer, or in a new session for a service bearer.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidCredentials`], [`Refusal::Throttled`], or the state of the customer once the password was
+    /// right.
+    pub async fn log_in(
+        &self,
+        tenant: &Tenant,
+        bearer: Bearer<'_>,
+        request: &LogIn,
+        origin: &Origin,
+    ) -> Result<LoggedIn, Error> {
+        let client = &bearer.standing.client;
+        let attempt = self.take_attempt(tenant, "log_in", request.email.key(), &request.password, origin).await?;
+        let known = {
+            let mut reader = self.store.read().await?;
+            match reader.customer_by_email(&tenant.id, request.email.key()).await? {
+                Some(customer) => {
+                    let credential = reader.password(&tenant.id, &customer.id).await?;
+                    Some((customer, credential))
+                }
+                None => None,
+            }
+        };
+        let stored = known.as_ref().and_then(|(customer, credential)| {
+            let is_person = customer.kind == CustomerKind::Customer;
+            credential.as_ref().filter(|_| is_person).map(|credential| credential.secret.as_str())
+        });
+        let found = self.passwords.check(request.password.expose(), stored).await?;
+        let Some((customer, Some(credential))) = known.filter(|_| found != Match::No) else {
+            return Err(self.note_failed_login(tenant, client, &attempt, origin).await?);
+        };
+        let refusal = match customer.state {
+            CustomerState::Active => None,
+            CustomerState::Pending => Some(Refusal::CustomerPending),
+            CustomerState::OnHold => Some(Refusal::CustomerOnHold),
+            CustomerState::Inactive => Some(Refusal::CustomerInactive),
+            CustomerState::Deleted => Some(Refusal::InvalidCredentials),
+        };
+        if let Some(refusal) = refusal {
+            let actor = Actor::Customer(customer.id.clone());
+            let entry = Entry::new(&actor, Door::Password.verb(), "customer", customer.id.as_str()).client(client);
+            return Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?);
+        }
+        let stronger = match found {
+            Match::YesButWeak => Some(self.hash_password(request.password.expose()).await?),
+            Match::Yes | Match::No => None,
+        };
+        let granted =
+            retrying!(self.open_session(tenant, bearer, Door::Password, &customer.id, Some((&credential, stronger.as_deref(), &attempt)), origin))?;
+        Ok(LoggedIn { granted, has_initial_password: credential.is_initial })
+    }
+
+    /// The transaction every login ends in: the customer's row is held, the guest's session becomes theirs, families of
+    /// somebody else in it end, and a family of their own begins.
+    pub(crate) async fn open_session(
+        &self,
+        tenant: &Tenant,
+        bearer: Bearer<'_>,
+        door: Door,
+        customer: &CustomerId,
+        proof: Option<(&CredentialRow, Option<&str>, &Attempt)>,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        let now = self.clock.now();
+        let client = &bearer.standing.client;
+        let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
+        let mut tx = self.store.write().await?;
+        if !tx.note_login(&tenant.id, customer, now).await? {
+            return Err(Refusal::CustomerInactive.into());
+        }
+        if let Some((credential, stronger, attempt)) = proof {
+            if let Some(stronger) = stronger {
+                tx.rehash_password(&tenant.id, &credential.id, &credential.secret, stronger).await?;
+            }
+            self.attempt_was_right(&mut tx, tenant, attempt, now).await?;
+        }
+        let session = match Self::guest_session(&bearer) {
+            Some(session) => {
+                for family in tx.families_of_session(&tenant.id, session).await? {
+                    if family.customer.as_ref().is_some_and(|other| other != customer) {
+                        self.end_family(&mut tx, tenant, &family.id, "another_customer", now).await?;
+                    }
+                }
+                if !tx.adopt_session(&tenant.id, session, customer, door.verb(), expires_at, now).await? {
+                    return Err(Refusal::InvalidToken.into());
+                }
+                session.clone()
+            }
+            None => self.new_session(&mut tx, tenant, client, customer, door, origin).await?,
+        };
+        tx.set_context_customer(&tenant.id, &session, Some(customer)).await?;
+        let holder = Holder::Customer { session: &session, customer };
+        let order = Order { tenant, door, client, holder, entity: None, chain: Chain::Begin, origin };
+        let draft = self.issue(&mut tx, order).await?;
+        tx.commit().await?;
+        self.sign(tenant, draft)
+    }
+
+    async fn new_session(
+        &self,
+        tx: &mut crate::store::Tx<'_>,
+        tenant: &Tenant,
+        client: &ClientId,
+        customer: &CustomerId,
+        door: Door,
+        origin: &Origin,
+    ) -> Result<SessionId, Error> {
+        let now = self.clock.now();
+        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let address = origin.address.map(|address| address.to_string());
+        let new = NewSession {
+            id: &session,
+            client,
+            customer: Some(customer),
+            site: None,
+            door: door.verb(),
+            is_entity_locked: false,
+            authenticated_at: Some(now),
+            expires_at: now.plus_seconds(tenant.settings.lifetimes.session.into()),
+            user_agent: origin.user_agent.as_deref(),
+            address: address.as_deref(),
+        };
+        tx.insert_session(&tenant.id, &new, now).await?;
+        Ok(session)
+    }
+
+    /// The trail names the account by the throttle's key, never by an address that may not even exist here.
+    async fn note_failed_login(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        attempt: &Attempt,
+        origin: &Origin,
+    ) -> Result<Error, Error> {
+        let entry = Entry::new(&Actor::Guest, Door::Password.verb(), "account", attempt.account()).client(client);
+        self.audit_refusal(&tenant.id, origin, entry, Refusal::InvalidCredentials).await
+    }
+}

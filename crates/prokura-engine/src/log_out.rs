@@ -1,0 +1,194 @@
+//! Ending things: a family by logging out, a session by an operator, everything of a customer. Whatever ends here is
+//! named in the revocation feed in the same transaction, so no node and no gateway accepts it for longer than the
+//! reach of the feed (S-29, S-70).
+
+use crate::{
+    Actor, Engine, Error, Origin, Refusal, Tenant,
+    audit::Entry,
+    retrying,
+    store::Tx,
+};
+use prokura_domain::{CustomerId, FamilyId, Revocation, RevocationKind, SessionId, Standing, Timestamp};
+
+/// A customer logs out.
+#[derive(Clone, Debug)]
+pub struct LogOut<'a> {
+    /// Who asks.
+    pub bearer: &'a Standing,
+    /// The token that is to end, with its whole family; must be the same customer's.
+    pub target: &'a Standing,
+}
+
+impl Engine {
+    /// Ends the family of `target`: access, refresh and companion tokens.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] when the target is somebody else's.
+    pub async fn log_out(&self, tenant: &Tenant, request: &LogOut<'_>, origin: &Origin) -> Result<(), Error> {
+        retrying!(self.log_out_once(tenant, request, origin))
+    }
+
+    async fn log_out_once(&self, tenant: &Tenant, request: &LogOut<'_>, origin: &Origin) -> Result<(), Error> {
+        let customer = request.bearer.customer().ok_or(Refusal::InvalidToken)?;
+        if request.target.customer() != Some(customer) {
+            return Err(Refusal::Forbidden("the token belongs to somebody else").into());
+        }
+        let family = request.target.family.as_ref().ok_or(Refusal::InvalidToken)?;
+        let now = self.clock.now();
+        let actor = Actor::Customer(customer.clone());
+        let mut tx = self.store.write().await?;
+        if self.end_family(&mut tx, tenant, family, "log_out", now).await? {
+            if let Some(session) = &request.target.session
+                && tx.families_of_session(&tenant.id, session).await?.iter().all(|family| family.customer.is_none())
+            {
+                tx.set_context_customer(&tenant.id, session, None).await?;
+            }
+            let entry = Entry::new(&actor, "customer.log_out", "family", family.as_str())
+                .entity(request.target.legal_entity())
+                .client(&request.target.client)
+                .session(request.target.session.as_ref());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a session with all its families, at an operator's word.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when there is no such session. Ending it twice is fine.
+    pub async fn end_session(
+        &self,
+        tenant: &Tenant,
+        session: &SessionId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(self.end_session_once(tenant, session, actor, origin))
+    }
+
+    async fn end_session_once(
+        &self,
+        tenant: &Tenant,
+        session: &SessionId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        tx.session(&tenant.id, session).await?.ok_or(Refusal::NotFound("session"))?;
+        if self.end_session_in(&mut tx, tenant, session, "operator", now).await? {
+            let entry = Entry::new(actor, "session.end", "session", session.as_str()).session(Some(session));
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a family in `tx`; `false` when it was over before.
+    pub(crate) async fn end_family(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        family: &FamilyId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let Some(tokens_until) = tx.revoke_family(&tenant.id, family, reason, now).await? else { return Ok(false) };
+        if tokens_until > now {
+            self.publish(tx, tenant, RevocationKind::Family, family.as_str(), tokens_until, now).await?;
+        }
+        Ok(true)
+    }
+
+    /// Ends a session and its families in `tx`; `false` when it had ended before.
+    pub(crate) async fn end_session_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        session: &SessionId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let has_ended = tx.end_session(&tenant.id, session, reason, now).await?;
+        let families = tx.families_of_session(&tenant.id, session).await?;
+        let mut until = now;
+        for family in &families {
+            if let Some(tokens_until) = tx.revoke_family(&tenant.id, &family.id, reason, now).await? {
+                until = until.max(tokens_until);
+            }
+        }
+        if until > now {
+            self.publish(tx, tenant, RevocationKind::Session, session.as_str(), until, now).await?;
+        }
+        Ok(has_ended)
+    }
+
+    /// Ends every session of a customer in `tx`, but for the family in `except`. The customer's row must be held.
+    pub(crate) async fn end_sessions_of(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        except: Option<&FamilyId>,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let page = tx.sessions(&tenant.id, Some(customer), &after, 200).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id.to_string();
+            for session in page.iter().filter(|session| session.is_active) {
+                match except {
+                    None => {
+                        self.end_session_in(tx, tenant, &session.id, reason, now).await?;
+                    }
+                    Some(except) => {
+                        for family in tx.families_of_session(&tenant.id, &session.id).await? {
+                            if family.customer.as_ref() == Some(customer) && family.id != *except {
+                                self.end_family(tx, tenant, &family.id, reason, now).await?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes an entry of the feed that holds from now on.
+    pub(crate) async fn publish(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        kind: RevocationKind,
+        value: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = Revocation {
+            id: self.new_id(now)?,
+            tenant: tenant.id.clone(),
+            kind,
+            value: value.to_owned(),
+            is_lifted: false,
+            at: now,
+            effective_at: now,
+            expires_at,
+        };
+        Ok(tx.revoke(entry).await?)
+    }
+
+    /// Tells every node that groups or segments of a customer changed; `None` for everybody of the tenant.
+    pub(crate) async fn publish_rights(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        customer: Option<&CustomerId>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let value = customer.map_or("*", |customer| customer.as_str());
+        let until = now.plus_seconds(tenant.longest_access_seconds().into());
+        self.publish(tx, tenant, RevocationKind::Rights, value, until, now).await
+    }
+}

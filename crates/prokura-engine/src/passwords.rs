@@ -1,0 +1,179 @@
+//! Hashing and checking passwords: Argon2id as PHC strings, on threads of their own, never more at once than there are
+//! cores (S-103, S-104).
+
+use crate::{Error, Fault, Refusal};
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// Memory in KiB, passes and lanes of a new hash (OWASP: 19 MiB, t=2, p=1).
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+/// The most bytes that are ever hashed; longer input is a wrong password.
+const MAX_BYTES: usize = 1024;
+/// Checks that may wait for each one that runs.
+const QUEUE_PER_WORKER: usize = 32;
+
+/// What checking a password found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// It is wrong.
+    No,
+    /// It is right.
+    Yes,
+    /// It is right, and the stored hash is weaker than today's.
+    YesButWeak,
+}
+
+/// The bounded pool that passwords are hashed on.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    workers: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    limit: usize,
+    params: Params,
+    /// Stands in for unknown customers, so that they cost the same (S-102).
+    dummy: Arc<str>,
+}
+
+impl Passwords {
+    /// A pool of `workers` threads.
+    pub(crate) fn new(workers: usize, cost: Option<(u32, u32, u32)>) -> Result<Self, Error> {
+        let (memory, passes, lanes) = cost.unwrap_or(COST);
+        let params = Params::new(memory, passes, lanes, None).map_err(Error::crypto)?;
+        let dummy = hash(&params, "no such customer", &[7; 16])?;
+        let limit = workers * (QUEUE_PER_WORKER + 1);
+        Ok(Self {
+            workers: Arc::new(Semaphore::new(workers)),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            limit,
+            params,
+            dummy: dummy.into(),
+        })
+    }
+
+    /// A PHC string for `password` with `salt`.
+    pub(crate) async fn hash(&self, password: &str, salt: [u8; 16]) -> Result<String, Error> {
+        let params = self.params.clone();
+        let password = Zeroizing::new(password.to_owned());
+        self.run(move || hash(&params, &password, &salt)).await?
+    }
+
+    /// Checks `password` against `stored`; `None` costs the same and never matches.
+    pub(crate) async fn check(&self, password: &str, stored: Option<&str>) -> Result<Match, Error> {
+        if password.len() > MAX_BYTES {
+            return Ok(Match::No);
+        }
+        let is_known = stored.is_some();
+        let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
+        let params = self.params.clone();
+        let password = Zeroizing::new(password.to_owned());
+        let found = self.run(move || verify(&params, &password, &stored)).await?;
+        Ok(if is_known { found } else { Match::No })
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let place = Place::take(&self.waiting, self.limit).ok_or(Refusal::Throttled { retry_after_seconds: 1 })?;
+        let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Fault::Worker)?;
+        let result = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        })
+        .await
+        .map_err(|_| Fault::Worker)?;
+        drop(place);
+        Ok(result)
+    }
+}
+
+/// A place in the bounded queue, given back when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        (waiting.fetch_add(1, Ordering::AcqRel) < limit).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether `stored` is a hash this server can check: Argon2 or bcrypt.
+pub(crate) fn is_supported(stored: &str) -> bool {
+    is_bcrypt(stored) || (stored.starts_with("$argon2") && PasswordHash::new(stored).is_ok())
+}
+
+fn is_bcrypt(stored: &str) -> bool {
+    ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix)) && stored.len() == 60
+}
+
+fn hash(params: &Params, password: &str, salt: &[u8]) -> Result<String, Error> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_with_salt(password.as_bytes(), salt)
+        .map(|hash| hash.to_string())
+        .map_err(Error::crypto)
+}
+
+fn verify(params: &Params, password: &str, stored: &str) -> Match {
+    if is_bcrypt(stored) {
+        return if bcrypt::verify(password, stored).unwrap_or(false) { Match::YesButWeak } else { Match::No };
+    }
+    let Ok(parsed) = PasswordHash::new(stored) else { return Match::No };
+    if Argon2::default().verify_password(password.as_bytes(), &parsed).is_err() {
+        return Match::No;
+    }
+    let is_strong = parsed.algorithm.as_str() == "argon2id"
+        && Params::try_from(&parsed).is_ok_and(|used| {
+            used.m_cost() >= params.m_cost() && used.t_cost() >= params.t_cost() && used.p_cost() >= params.p_cost()
+        });
+    if is_strong { Match::Yes } else { Match::YesButWeak }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> Passwords {
+        Passwords::new(1, Some((64, 1, 1))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn s103_weak_and_imported_hashes_are_right_but_named_weak() {
+        let pool = pool();
+        let strong = pool.hash("correct horse", [1; 16]).await.unwrap();
+        assert!(strong.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{strong}");
+        assert_eq!(pool.check("correct horse", Some(&strong)).await.unwrap(), Match::Yes);
+        assert_eq!(pool.check("wrong horse", Some(&strong)).await.unwrap(), Match::No);
+        let imported = bcrypt::hash("correct horse", 4).unwrap();
+        assert!(is_supported(&imported));
+        assert_eq!(pool.check("correct horse", Some(&imported)).await.unwrap(), Match::YesButWeak);
+        let stronger = Passwords::new(1, Some((128, 1, 1))).unwrap();
+        assert_eq!(stronger.check("correct horse", Some(&strong)).await.unwrap(), Match::YesButWeak);
+    }
+
+    #[tokio::test]
+    async fn s102_an_unknown_customer_costs_a_hash_and_never_matches() {
+        assert_eq!(pool().check("no such customer", None).await.unwrap(), Match::No);
+    }
+
+    #[tokio::test]
+    async fn s104_the_queue_is_bounded() {
+        let pool = pool();
+        let hash = pool.hash("p", [1; 16]).await.unwrap();
+        pool.waiting.store(pool.limit, Ordering::Release);
+        let refused = pool.check("p", Some(&hash)).await;
+        assert!(matches!(refused, Err(Error::Refused(Refusal::Throttled { .. }))), "{refused:?}");
+        assert_eq!(pool.check(&"x".repeat(2000), Some(&hash)).await.unwrap(), Match::No);
+    }
+}

@@ -1,0 +1,186 @@
+//! Redeeming a refresh token, and choosing the company to act for while doing so. A refused request leaves the token as
+//! it was; a reused one ends its family before it is refused.
+
+use crate::{
+    Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
+    audit::Entry,
+    issue::{Chain, Door, Holder, Order, REFRESH_PREFIX},
+    retrying,
+    store::{RefreshTokenRow, Tx},
+};
+use prokura_domain::{ActingFor, LegalEntityId, Redemption, Replay, Standing, Subject, Timestamp};
+use prokura_jose::{Secret, SecretHash};
+
+/// Repeated answers for one lost token that are still believed (S-26).
+const MAX_REPEATS: u32 = 5;
+
+/// The access token a request came with, verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer<'a> {
+    /// What it says.
+    pub standing: &'a Standing,
+}
+
+/// A request to refresh.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// The company to act for from now on; `None` for a private person.
+    pub legal_entity: Option<LegalEntityId>,
+    /// Whether `legal_entity` was sent in a form that cannot be an id: refused like any entity that is not the
+    /// customer's, but only after the token has been looked at.
+    pub is_entity_malformed: bool,
+}
+
+impl Engine {
+    /// Redeems a customer's refresh token.
+    ///
+    /// The bearer may be any guest's of the tenant, or the same customer's.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGrant`], [`Refusal::ExpiredGrant`], [`Refusal::NotAssigned`], or the state of the customer.
+    pub async fn refresh(
+        &self,
+        tenant: &Tenant,
+        bearer: Option<Bearer<'_>>,
+        request: &Refresh,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        retrying!(self.refresh_once(tenant, bearer, request, origin))
+    }
+
+    async fn refresh_once(
+        &self,
+        tenant: &Tenant,
+        bearer: Option<Bearer<'_>>,
+        request: &Refresh,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        let now = self.clock.now();
+        let hash = SecretHash::of(request.refresh_token.expose());
+        let mut tx = self.store.write().await?;
+        let row = tx.refresh_token(&tenant.id, &hash).await?.ok_or(Refusal::InvalidGrant)?;
+        let customer = row.customer.as_ref().ok_or(Refusal::InvalidGrant)?;
+        if let Some(bearer) = bearer {
+            match &bearer.standing.subject {
+                Subject::Guest => {}
+                Subject::Customer(presenter) if presenter == customer => {}
+                Subject::Customer(_) | Subject::Service => return Err(Refusal::InvalidGrant.into()),
+            }
+        }
+        let redemption = match self.redeem(&mut tx, tenant, &row, now).await? {
+            Ok(redemption) => redemption,
+            Err(refusal) => {
+                self.punish_reuse(tx, tenant, &row, &refusal, origin).await?;
+                return Err(refusal.into());
+            }
+        };
+        let entity = request.legal_entity.as_ref();
+        let result = if request.is_entity_malformed {
+            Err(Refusal::NotAssigned.into())
+        } else if redemption == Redemption::Repeat && entity != row.acting_for.as_ref().map(|a| &a.legal_entity) {
+            // The answer that was lost named another company: this is not the same request (S-26).
+            Err(Refusal::InvalidGrant.into())
+        } else {
+            let before = row.acting_for.as_ref();
+            let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
+            let holder = Holder::Customer { session: &row.session, customer };
+            let order = Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, origin };
+            self.issue(&mut tx, order).await
+        };
+        match result {
+            Ok(draft) => {
+                let (session, context) = (&row.session, draft.standing().legal_entity());
+                tx.set_context_entity(&tenant.id, session, context).await?;
+                tx.commit().await?;
+                self.sign(tenant, draft)
+            }
+            Err(Error::Refused(refusal)) => {
+                drop(tx);
+                let actor = Actor::Customer(customer.clone());
+                let entry = Entry::new(&actor, Door::Refresh.verb(), "family", row.family.as_str())
+                    .entity(entity)
+                    .client(&row.client)
+                    .session(Some(&row.session));
+                Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Asks the client's policy what presenting this token leads to.
+    pub(crate) async fn redeem(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &RefreshTokenRow,
+        now: Timestamp,
+    ) -> Result<Result<Redemption, Refusal>, Error> {
+        if !row.is_family_active {
+            return Ok(Err(Refusal::InvalidGrant));
+        }
+        let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidGrant)?;
+        let until = row.expires_at.min(row.family_expires_at);
+        Ok(match client.refresh_policy.redeem(row.state, until, now) {
+            Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS => Err(Refusal::InvalidGrant),
+            Ok(redemption) => Ok(redemption),
+            Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
+            Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),
+        })
+    }
+
+    /// When a rotated token comes back outside every grace, its family ends: durably, before the refusal is returned
+    /// (S-27).
+    pub(crate) async fn punish_reuse(
+        &self,
+        mut tx: Tx<'_>,
+        tenant: &Tenant,
+        row: &RefreshTokenRow,
+        refusal: &Refusal,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let is_reused = matches!(row.state, prokura_domain::RefreshTokenState::Rotated { .. })
+            && *refusal == Refusal::InvalidGrant
+            && row.is_family_active;
+        let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+        let verb = if is_reused { "family.reuse_detected" } else { Door::Refresh.verb() };
+        if is_reused {
+            self.end_family(&mut tx, tenant, &row.family, "reuse", now).await?;
+        }
+        let entry = Entry::new(&actor, verb, "family", row.family.as_str())
+            .client(&row.client)
+            .session(Some(&row.session))
+            .refused(refusal);
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What the issuing function is to do with the chain of refresh tokens.
+    #[expect(clippy::too_many_arguments, reason = "one step of two verbs, with their values by name")]
+    pub(crate) async fn chain<'a>(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &'a RefreshTokenRow,
+        redemption: Redemption,
+        presented: &'a Secret,
+        hash: &SecretHash,
+        before: Option<&'a ActingFor>,
+    ) -> Result<Chain<'a>, Error> {
+        let (family, family_expires_at) = (&row.family, row.family_expires_at);
+        match redemption {
+            Redemption::Rotate => Ok(Chain::Rotate { family, family_expires_at, presented, before }),
+            Redemption::Keep => Ok(Chain::Keep { family, family_expires_at, presented, before }),
+            Redemption::Repeat => {
+                let (salt, expires_at) =
+                    tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
+                tx.count_repeat(&tenant.id, hash).await?;
+                let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
+                Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The settings of a tenant: lifetimes, rules and the accents of its dialects. Kept as JSON in the tenant's row;
+//! unknown names are errors.
+
+use prokura_domain::{ContactPropagation, GroupCode};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that may differ between tenants.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantSettings {
+    /// The dialects that answer for this tenant.
+    pub dialects: Vec<String>,
+    /// What access tokens are signed with: `ES256`, `EdDSA` or `RS256`.
+    pub algorithm: String,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// Seconds the access token before a switch of company stays good, with its old company. Native: 0.
+    pub switch_grace_seconds: u32,
+    /// Origins of browsers that may call the dialects.
+    pub cors_origins: Vec<String>,
+    /// Scopes every customer has, blank separated.
+    pub customer_scopes: String,
+    /// The groups made with every legal entity.
+    pub group_templates: Vec<GroupTemplate>,
+    /// Whether an unscoped token of a customer with exactly one legal entity counts as that entity for scopes, own
+    /// lists and segments. No header is injected for it.
+    pub has_implicit_entity: bool,
+    /// Where assignments reach beyond the entity they name: `UPWARD`, `DOWNWARD` or `DISABLED`.
+    pub contact_propagation: String,
+    /// Rules of signing up.
+    pub sign_up: SignUp,
+    /// The fewest characters of a new password.
+    pub password_min: u32,
+    /// Password attempts an unknown device has per account before it has to wait.
+    pub login_attempts: u32,
+    /// Seconds after which one spent attempt is given back.
+    pub login_refill_seconds: u32,
+    /// How mails leave.
+    pub mail: MailSettings,
+    /// What a dialect keeps for itself, by its name.
+    pub dialect: BTreeMap<String, serde_json::Value>,
+}
+
+/// How long things live, in seconds.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lifetimes {
+    /// Access token of a customer.
+    pub access: u32,
+    /// Refresh token of a customer; slides with each use.
+    pub refresh: u32,
+    /// A customer's session and families, from login on, whatever is refreshed.
+    pub session: u32,
+    /// Access token of a guest.
+    pub guest_access: u32,
+    /// Refresh token of a guest; slides.
+    pub guest_refresh: u32,
+    /// Access token of a machine.
+    pub service: u32,
+    /// Companion token of dialects that have one (Emporix calls it the saas token).
+    pub companion: u32,
+    /// Password-reset links.
+    pub reset_link: u32,
+    /// Links that confirm a sign-up or a new e-mail address.
+    pub confirm_link: u32,
+}
+
+/// A group made with every legal entity.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct GroupTemplate {
+    /// Which one, for example `B2B_ADMIN`.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// The scopes it gives, blank separated.
+    pub scopes: String,
+}
+
+/// Rules of signing up.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignUp {
+    /// What naming an existing company does: `auto` joins, `pending` waits for a yes, `off` ignores.
+    pub join: String,
+    /// Whether new accounts may log in at once.
+    pub is_active_on_creation: bool,
+    /// Whether new accounts start on hold.
+    pub is_on_hold_on_creation: bool,
+    /// Whether the address must be confirmed by a mail first.
+    pub needs_confirmation: bool,
+}
+
+/// How mails leave.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSettings {
+    /// The sender, `name <address>` or an address.
+    pub from: String,
+    /// What links in mails begin with; the token is appended. Empty: the token alone is written.
+    pub link_prefix: String,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            dialects: vec!["oauth".to_owned()],
+            algorithm: "ES256".to_owned(),
+            lifetimes: Lifetimes::default(),
+            switch_grace_seconds: 0,
+            cors_origins: Vec::new(),
+            customer_scopes: String::new(),
+            group_templates: GroupCode::ALL
+                .iter()
+                .map(|code| GroupTemplate { code: code.to_string(), name: group_name(*code).to_owned(), scopes: String::new() })
+                .collect(),
+            has_implicit_entity: false,
+            contact_propagation: ContactPropagation::Upward.to_string(),
+            sign_up: SignUp::default(),
+            password_min: 8,
+            login_attempts: 10,
+            login_refill_seconds: 60,
+            mail: MailSettings::default(),
+            dialect: BTreeMap::new(),
+        }
+    }
+}
+
+/// The name a predefined group is made with.
+pub fn group_name(code: GroupCode) -> &'static str {
+    match code {
+        GroupCode::Admin => "Admin",
+        GroupCode::Buyer => "Buyer",
+        GroupCode::Requester => "Requester",
+        GroupCode::Contact => "Contact",
+    }
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            access: 300,
+            refresh: 30 * 86_400,
+            session: 90 * 86_400,
+            guest_access: 300,
+            guest_refresh: 86_400,
+            service: 300,
+            companion: 14_400,
+            reset_link: 3_600,
+            confirm_link: 86_400,
+        }
+    }
+}
+
+impl Default for SignUp {
+    fn default() -> Self {
+        Self { join: "pending".to_owned(), is_active_on_creation: true, is_on_hold_on_creation: false, needs_confirmation: false }
+    }
+}
+
+impl Default for MailSettings {
+    fn default() -> Self {
+        Self { from: "Prokura <no-reply@prokura.example>".to_owned(), link_prefix: String::new() }
+    }
+}

@@ -1,0 +1,531 @@
+-- One text for SQLite and PostgreSQL. Columns are TEXT or BIGINT; moments are Unix milliseconds; tenant_id leads every
+-- key, so a row cannot point into another tenant.
+
+CREATE TABLE installation (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+CREATE TABLE tenants (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'suspended')),
+    settings_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL
+);
+
+-- How each surface spells a tenant: a client id, a host name.
+CREATE TABLE tenant_names (
+    kind TEXT NOT NULL CHECK (kind IN ('client', 'host')),
+    name TEXT NOT NULL,
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    PRIMARY KEY (kind, name)
+);
+CREATE INDEX tenant_names_by_tenant ON tenant_names (tenant_id, kind, name);
+
+CREATE TABLE sites (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    languages_json TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    country TEXT NOT NULL,
+    is_default BIGINT NOT NULL CHECK (is_default IN (0, 1)),
+    state TEXT NOT NULL CHECK (state IN ('active', 'inactive')),
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX sites_one_default ON sites (tenant_id) WHERE is_default = 1;
+
+CREATE TABLE clients (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('public', 'confidential')),
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled')),
+    secret_hash TEXT,
+    previous_secret_hash TEXT,
+    previous_secret_until BIGINT,
+    scopes TEXT NOT NULL,
+    grants TEXT NOT NULL,
+    refresh_policy TEXT NOT NULL CHECK (refresh_policy IN ('rotate', 'reuse', 'family')),
+    leeway_seconds BIGINT NOT NULL,
+    access_seconds BIGINT,
+    refresh_seconds BIGINT,
+    settings_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE customers (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('CUSTOMER', 'CONTACT')),
+    email TEXT,
+    email_key TEXT,
+    given_name TEXT NOT NULL,
+    family_name TEXT NOT NULL,
+    company_name TEXT NOT NULL,
+    language TEXT,
+    currency TEXT,
+    site_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'on_hold', 'inactive', 'deleted')),
+    state_at BIGINT NOT NULL,
+    profile_json TEXT NOT NULL,
+    last_login_at BIGINT,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX customers_by_email ON customers (tenant_id, email_key) WHERE state <> 'deleted';
+
+CREATE TABLE customer_addresses (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    is_default BIGINT NOT NULL CHECK (is_default IN (0, 1)),
+    address_json TEXT NOT NULL,
+    tags_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE INDEX customer_addresses_by_customer ON customer_addresses (tenant_id, customer_id, id);
+
+CREATE TABLE credentials (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('password')),
+    secret TEXT NOT NULL,
+    is_initial BIGINT NOT NULL CHECK (is_initial IN (0, 1)),
+    state TEXT NOT NULL CHECK (state IN ('active', 'replaced')),
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX credentials_one_active ON credentials (tenant_id, customer_id, kind) WHERE state = 'active';
+
+-- Budgets of the throttle: a bucket of attempts per key (account, address, client, everybody).
+CREATE TABLE login_failures (
+    tenant_id TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    failures BIGINT NOT NULL,
+    window_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, key_hash)
+);
+CREATE INDEX login_failures_by_age ON login_failures (window_at);
+
+-- Devices (a cookie or an address prefix) an account has logged in from: strangers cannot use up their budget.
+CREATE TABLE known_devices (
+    tenant_id TEXT NOT NULL,
+    account_hash TEXT NOT NULL,
+    device_hash TEXT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, account_hash, device_hash)
+);
+CREATE INDEX known_devices_by_age ON known_devices (last_at);
+
+CREATE TABLE legal_entities (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('COMPANY', 'SUBSIDIARY')),
+    parent_id TEXT,
+    registration_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled')),
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, parent_id) REFERENCES legal_entities (tenant_id, id)
+);
+CREATE INDEX legal_entities_by_parent ON legal_entities (tenant_id, parent_id, id);
+CREATE INDEX legal_entities_by_registration ON legal_entities (tenant_id, registration_id);
+
+CREATE TABLE locations (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('HEADQUARTER', 'WAREHOUSE', 'OFFICE')),
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE legal_entity_locations (
+    tenant_id TEXT NOT NULL,
+    legal_entity_id TEXT NOT NULL,
+    location_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, legal_entity_id, location_id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id),
+    FOREIGN KEY (tenant_id, location_id) REFERENCES locations (tenant_id, id)
+);
+CREATE INDEX legal_entity_locations_by_location ON legal_entity_locations (tenant_id, location_id);
+
+-- grant_id names one very granting and is never used again; tokens and revocations carry it.
+CREATE TABLE contact_assignments (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    legal_entity_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('PRIMARY', 'BILLING', 'LOGISTICS', 'CONTACT')),
+    is_primary BIGINT NOT NULL CHECK (is_primary IN (0, 1)),
+    origin_id TEXT,
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX contact_assignments_by_pair ON contact_assignments (tenant_id, customer_id, legal_entity_id);
+CREATE UNIQUE INDEX contact_assignments_one_primary ON contact_assignments (tenant_id, legal_entity_id) WHERE is_primary = 1;
+CREATE INDEX contact_assignments_by_entity ON contact_assignments (tenant_id, legal_entity_id, id);
+CREATE INDEX contact_assignments_by_origin ON contact_assignments (tenant_id, origin_id);
+
+CREATE TABLE customer_groups (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    legal_entity_id TEXT,
+    code TEXT,
+    member_kind TEXT NOT NULL CHECK (member_kind IN ('customer', 'employee')),
+    name_json TEXT NOT NULL,
+    description_json TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id)
+);
+CREATE UNIQUE INDEX customer_groups_predefined ON customer_groups (tenant_id, legal_entity_id, code)
+    WHERE legal_entity_id IS NOT NULL AND code IS NOT NULL;
+
+CREATE TABLE customer_group_members (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    member_kind TEXT NOT NULL CHECK (member_kind IN ('customer', 'employee')),
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, group_id, member_id),
+    FOREIGN KEY (tenant_id, group_id) REFERENCES customer_groups (tenant_id, id)
+);
+CREATE INDEX customer_group_members_by_member ON customer_group_members (tenant_id, member_id, group_id);
+
+-- A sign-up that named an existing company waits here until somebody of the company or the shop says yes.
+CREATE TABLE join_requests (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    legal_entity_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'accepted', 'rejected')),
+    state_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id)
+);
+CREATE UNIQUE INDEX join_requests_one_pending ON join_requests (tenant_id, customer_id, legal_entity_id) WHERE state = 'pending';
+
+CREATE TABLE categories (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    parent_id TEXT,
+    code TEXT NOT NULL,
+    name_json TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    is_published BIGINT NOT NULL CHECK (is_published IN (0, 1)),
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX categories_by_parent ON categories (tenant_id, parent_id, position, id);
+
+CREATE TABLE segments (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name_json TEXT NOT NULL,
+    description_json TEXT NOT NULL,
+    site_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('active', 'inactive')),
+    valid_from BIGINT,
+    valid_until BIGINT,
+    details_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- A member is a customer alone, a customer acting for an entity, or everybody who acts for an entity.
+CREATE TABLE segment_members (
+    tenant_id TEXT NOT NULL,
+    segment_id TEXT NOT NULL,
+    customer_id TEXT,
+    legal_entity_id TEXT,
+    is_automatic BIGINT NOT NULL CHECK (is_automatic IN (0, 1)),
+    details_json TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    CHECK (customer_id IS NOT NULL OR legal_entity_id IS NOT NULL),
+    FOREIGN KEY (tenant_id, segment_id) REFERENCES segments (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id)
+);
+CREATE UNIQUE INDEX segment_members_key ON segment_members (tenant_id, segment_id, COALESCE(customer_id, ''), COALESCE(legal_entity_id, ''));
+CREATE INDEX segment_members_by_customer ON segment_members (tenant_id, customer_id, legal_entity_id, segment_id);
+CREATE INDEX segment_members_by_entity ON segment_members (tenant_id, legal_entity_id, customer_id, segment_id);
+
+CREATE TABLE segment_items (
+    tenant_id TEXT NOT NULL,
+    segment_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('PRODUCT', 'CATEGORY')),
+    item_id TEXT NOT NULL,
+    details_json TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, segment_id, kind, item_id),
+    FOREIGN KEY (tenant_id, segment_id) REFERENCES segments (tenant_id, id)
+);
+CREATE INDEX segment_items_by_item ON segment_items (tenant_id, kind, item_id, segment_id);
+
+-- The one truth about who is here, by which door, how sure.
+CREATE TABLE sessions (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    customer_id TEXT,
+    site_id TEXT,
+    door TEXT NOT NULL,
+    is_entity_locked BIGINT NOT NULL CHECK (is_entity_locked IN (0, 1)),
+    authenticated_at BIGINT,
+    state TEXT NOT NULL CHECK (state IN ('active', 'ended')),
+    state_at BIGINT NOT NULL,
+    end_reason TEXT,
+    expires_at BIGINT NOT NULL,
+    user_agent TEXT,
+    address TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE INDEX sessions_by_customer ON sessions (tenant_id, customer_id, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+
+-- Preferences of a session. The company in it is information, never authority.
+CREATE TABLE session_contexts (
+    tenant_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    customer_id TEXT,
+    legal_entity_id TEXT,
+    site_id TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    language TEXT NOT NULL,
+    target_location TEXT NOT NULL,
+    cart_id TEXT,
+    attributes_json TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    used_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, session_id)
+);
+CREATE INDEX session_contexts_by_use ON session_contexts (used_at);
+
+-- The one truth about for whom.
+CREATE TABLE token_families (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    customer_id TEXT,
+    legal_entity_id TEXT,
+    assignment_id TEXT,
+    grant_id TEXT,
+    epoch BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'revoked')),
+    state_at BIGINT NOT NULL,
+    end_reason TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    tokens_until BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id)
+);
+CREATE INDEX token_families_by_session ON token_families (tenant_id, session_id);
+CREATE INDEX token_families_by_end ON token_families (expires_at);
+
+CREATE TABLE refresh_tokens (
+    tenant_id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    family_id TEXT NOT NULL,
+    generation BIGINT NOT NULL,
+    salt TEXT NOT NULL,
+    predecessor_hash TEXT,
+    legal_entity_id TEXT,
+    epoch BIGINT NOT NULL,
+    repeats BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'rotated', 'revoked')),
+    state_at BIGINT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, family_id) REFERENCES token_families (tenant_id, id)
+);
+CREATE UNIQUE INDEX refresh_tokens_one_leaf ON refresh_tokens (tenant_id, family_id) WHERE state = 'active';
+CREATE INDEX refresh_tokens_by_family ON refresh_tokens (tenant_id, family_id, generation);
+CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at);
+
+-- What every node and gateway polls.
+CREATE TABLE revocations (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    is_lifted BIGINT NOT NULL CHECK (is_lifted IN (0, 1)),
+    at BIGINT NOT NULL,
+    effective_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX revocations_by_time ON revocations (at, id);
+CREATE INDEX revocations_by_end ON revocations (expires_at);
+
+CREATE TABLE signing_keys (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    kid TEXT NOT NULL,
+    algorithm TEXT NOT NULL CHECK (algorithm IN ('ES256', 'EdDSA', 'RS256', 'HS256')),
+    state TEXT NOT NULL CHECK (state IN ('next', 'active', 'retired', 'compromised')),
+    private_sealed TEXT NOT NULL,
+    public_json TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    published_at BIGINT NOT NULL,
+    activated_at BIGINT,
+    retired_at BIGINT,
+    PRIMARY KEY (tenant_id, kid)
+);
+CREATE UNIQUE INDEX signing_keys_one_active ON signing_keys (tenant_id, algorithm) WHERE state = 'active';
+
+-- One-time ways: password reset, e-mail change, sign-up confirmation.
+CREATE TABLE login_tokens (
+    tenant_id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    purpose TEXT NOT NULL CHECK (purpose IN ('password_reset', 'email_change', 'sign_up')),
+    customer_id TEXT NOT NULL,
+    payload_json TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'used', 'revoked')),
+    state_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE INDEX login_tokens_by_customer ON login_tokens (tenant_id, customer_id, purpose);
+CREATE INDEX login_tokens_by_end ON login_tokens (expires_at);
+
+CREATE TABLE outbox (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload_sealed TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+    attempts BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    claimed_until BIGINT,
+    last_error TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX outbox_by_due ON outbox (due_at, id) WHERE state = 'waiting';
+
+CREATE TABLE replay_guard (
+    tenant_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value_hash TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, kind, value_hash)
+);
+CREATE INDEX replay_guard_by_end ON replay_guard (expires_at);
+
+CREATE TABLE operators (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    token_hash TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled')),
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE operator_roles (
+    operator_id TEXT NOT NULL REFERENCES operators (id),
+    tenant_id TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'viewer')),
+    PRIMARY KEY (operator_id, tenant_id)
+);
+
+-- Append only, but for the number of the seal that closes over an entry.
+CREATE TABLE audit_events (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    subject_kind TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    legal_entity_id TEXT,
+    client_id TEXT,
+    session_id TEXT,
+    outcome TEXT NOT NULL CHECK (outcome IN ('done', 'refused', 'failed')),
+    refusal TEXT,
+    request_id TEXT NOT NULL,
+    address TEXT,
+    user_agent TEXT,
+    detail_json TEXT NOT NULL,
+    mac TEXT NOT NULL,
+    seal BIGINT,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX audit_events_by_time ON audit_events (tenant_id, at, id);
+CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_kind, subject_id, at);
+CREATE INDEX audit_events_unsealed ON audit_events (tenant_id, id) WHERE seal IS NULL;
+
+CREATE TABLE audit_seals (
+    tenant_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    entries_json TEXT NOT NULL,
+    mac TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, number)
+);
+
+-- How far an import has come, by the content it reads.
+CREATE TABLE import_progress (
+    tenant_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    source_hash TEXT NOT NULL,
+    line BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'done')),
+    state_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, kind, source_hash)
+);

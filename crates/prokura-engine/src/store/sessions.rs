@@ -1,0 +1,346 @@
+//! Sessions and token families: who is here, and for whom.
+
+use super::{Reader, StoreError, Tx, params};
+use prokura_domain::{
+    ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId, Timestamp,
+};
+
+/// A session as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRow {
+    pub(crate) id: SessionId,
+    pub(crate) client: ClientId,
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) site: Option<SiteId>,
+    pub(crate) door: String,
+    pub(crate) is_entity_locked: bool,
+    pub(crate) authenticated_at: Option<Timestamp>,
+    pub(crate) is_active: bool,
+    pub(crate) end_reason: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) address: Option<String>,
+}
+
+/// A session to be stored.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: &'a SessionId,
+    pub(crate) client: &'a ClientId,
+    pub(crate) customer: Option<&'a CustomerId>,
+    pub(crate) site: Option<&'a SiteId>,
+    pub(crate) door: &'a str,
+    pub(crate) is_entity_locked: bool,
+    pub(crate) authenticated_at: Option<Timestamp>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) address: Option<&'a str>,
+}
+
+/// A token family as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct FamilyRow {
+    pub(crate) id: FamilyId,
+    pub(crate) session: SessionId,
+    pub(crate) client: ClientId,
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) acting_for: Option<ActingFor>,
+    pub(crate) epoch: u32,
+    pub(crate) is_active: bool,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) tokens_until: Timestamp,
+}
+
+/// A token family to be stored.
+pub(crate) struct NewFamily<'a> {
+    pub(crate) id: &'a FamilyId,
+    pub(crate) session: &'a SessionId,
+    pub(crate) client: &'a ClientId,
+    pub(crate) customer: Option<&'a CustomerId>,
+    pub(crate) acting_for: Option<&'a ActingFor>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) tokens_until: Timestamp,
+}
+
+/// Three columns that are all there or all absent.
+pub(super) fn acting_for(
+    legal_entity: Option<LegalEntityId>,
+    assignment: Option<AssignmentId>,
+    grant: Option<GrantId>,
+) -> Result<Option<ActingFor>, StoreError> {
+    match (legal_entity, assignment, grant) {
+        (Some(legal_entity), Some(assignment), Some(grant)) => Ok(Some(ActingFor { legal_entity, assignment, grant })),
+        (None, None, None) => Ok(None),
+        _ => Err(StoreError::Corrupt { what: "token_families.assignment_id".to_owned() }),
+    }
+}
+
+fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
+    Ok(SessionRow {
+        id: row.get(0)?,
+        client: row.get(1)?,
+        customer: row.get(2)?,
+        site: row.get(3)?,
+        door: row.get(4)?,
+        is_entity_locked: row.get(5)?,
+        authenticated_at: row.get(6)?,
+        is_active: row.get::<String>(7)? == "active",
+        end_reason: row.get(8)?,
+        created_at: row.get(9)?,
+        expires_at: row.get(10)?,
+        user_agent: row.get(11)?,
+        address: row.get(12)?,
+    })
+}
+
+impl Reader<'_> {
+    pub(crate) async fn session(&mut self, tenant: &TenantId, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT id, client_id, customer_id, site_id, door, is_entity_locked, authenticated_at, state, end_reason,
+                        created_at, expires_at, user_agent, address
+                   FROM sessions WHERE tenant_id = $1 AND id = $2",
+                params![tenant, id],
+            )
+            .await?;
+        row.map(|row| session(&row)).transpose()
+    }
+
+    /// Sessions after `after`, by id; of one customer when named.
+    pub(crate) async fn sessions(
+        &mut self,
+        tenant: &TenantId,
+        customer: Option<&CustomerId>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.query(
+            "SELECT id, client_id, customer_id, site_id, door, is_entity_locked, authenticated_at, state, end_reason,
+                    created_at, expires_at, user_agent, address
+               FROM sessions WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR customer_id = $3)
+              ORDER BY id LIMIT $4",
+            params![tenant, after, customer, limit],
+        )
+        .await?
+        .iter()
+        .map(session)
+        .collect()
+    }
+
+    pub(crate) async fn family(&mut self, tenant: &TenantId, id: &FamilyId) -> Result<Option<FamilyRow>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT id, session_id, client_id, customer_id, legal_entity_id, assignment_id, grant_id, epoch, state,
+                        expires_at, tokens_until
+                   FROM token_families WHERE tenant_id = $1 AND id = $2",
+                params![tenant, id],
+            )
+            .await?;
+        row.map(|row| family(&row)).transpose()
+    }
+
+    /// The families of a session that may still be used.
+    pub(crate) async fn families_of_session(&mut self, tenant: &TenantId, session: &SessionId) -> Result<Vec<FamilyRow>, StoreError> {
+        self.query(
+            "SELECT id, session_id, client_id, customer_id, legal_entity_id, assignment_id, grant_id, epoch, state,
+                    expires_at, tokens_until
+               FROM token_families WHERE tenant_id = $1 AND session_id = $2 AND state = 'active' ORDER BY id",
+            params![tenant, session],
+        )
+        .await?
+        .iter()
+        .map(family)
+        .collect()
+    }
+}
+
+fn family(row: &super::Row) -> Result<FamilyRow, StoreError> {
+    Ok(FamilyRow {
+        id: row.get(0)?,
+        session: row.get(1)?,
+        client: row.get(2)?,
+        customer: row.get(3)?,
+        acting_for: acting_for(row.get(4)?, row.get(5)?, row.get(6)?)?,
+        epoch: row.get(7)?,
+        is_active: row.get::<String>(8)? == "active",
+        expires_at: row.get(9)?,
+        tokens_until: row.get(10)?,
+    })
+}
+
+impl Tx<'_> {
+    pub(crate) async fn insert_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &NewSession<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO sessions (tenant_id, id, client_id, customer_id, site_id, door, is_entity_locked,
+                                   authenticated_at, state, state_at, expires_at, user_agent, address, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, $10, $11, $12, $9)",
+            params![
+                tenant, session.id, session.client, session.customer, session.site, session.door,
+                session.is_entity_locked, session.authenticated_at, now, session.expires_at, session.user_agent,
+                session.address
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A guest's session becomes the customer's (or stays theirs); `false` when it is over.
+    pub(crate) async fn adopt_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        customer: &CustomerId,
+        door: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE sessions SET customer_id = $3, door = $4, authenticated_at = $5,
+                        expires_at = CASE WHEN expires_at > $6 THEN expires_at ELSE $6 END
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $5",
+                params![tenant, session, customer, door, now, expires_at],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Prolongs a session; never shortens it.
+    pub(crate) async fn prolong_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE sessions SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at < $3",
+            params![tenant, session, expires_at],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// `false` when the session had ended before.
+    pub(crate) async fn end_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE sessions SET state = 'ended', state_at = $4, end_reason = $3
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active'",
+                params![tenant, session, reason, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    pub(crate) async fn insert_family(&mut self, tenant: &TenantId, family: &NewFamily<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let acting_for = family.acting_for;
+        self.execute(
+            "INSERT INTO token_families (tenant_id, id, session_id, client_id, customer_id, legal_entity_id,
+                                         assignment_id, grant_id, epoch, generation, state, state_at, created_at,
+                                         expires_at, tokens_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11)",
+            params![
+                tenant, family.id, family.session, family.client, family.customer,
+                acting_for.map(|a| &a.legal_entity), acting_for.map(|a| &a.assignment), acting_for.map(|a| &a.grant), now,
+                family.expires_at, family.tokens_until
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Takes the family's row for this transaction, moves it to the chosen company and counts one generation on;
+    /// `None` when the family is over. The epoch grows only when `is_switch`.
+    pub(crate) async fn advance_family(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        acting_for: Option<&ActingFor>,
+        is_switch: bool,
+        tokens_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<(u32, u32)>, StoreError> {
+        let row = self
+            .query_one(
+                "UPDATE token_families
+                    SET generation = generation + 1, epoch = epoch + $3, legal_entity_id = $4, assignment_id = $5,
+                        grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $8
+                  RETURNING epoch, generation",
+                params![
+                    tenant, family, i64::from(is_switch), acting_for.map(|a| &a.legal_entity),
+                    acting_for.map(|a| &a.assignment), acting_for.map(|a| &a.grant), tokens_until, now
+                ],
+            )
+            .await?;
+        row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+    }
+
+    /// Revokes a family; returns until when its access tokens run, or `None` when it was over before.
+    pub(crate) async fn revoke_family(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = self
+            .query_one(
+                "UPDATE token_families SET state = 'revoked', state_at = $4, end_reason = $3
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' RETURNING tokens_until",
+                params![tenant, family, reason, now],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        self.execute(
+            "UPDATE refresh_tokens SET state = 'revoked', state_at = $3
+              WHERE tenant_id = $1 AND family_id = $2 AND state = 'active'",
+            params![tenant, family, now],
+        )
+        .await?;
+        row.get(0).map(Some)
+    }
+
+    /// Deletes ended and expired sessions with everything under them, oldest first, at most `limit` of each kind.
+    pub(crate) async fn forget_sessions(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut gone = self
+            .execute(
+                "DELETE FROM refresh_tokens WHERE (tenant_id, hash) IN
+                    (SELECT tenant_id, hash FROM refresh_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                params![before, limit],
+            )
+            .await?;
+        gone += self
+            .execute(
+                "DELETE FROM token_families WHERE (tenant_id, id) IN
+                    (SELECT f.tenant_id, f.id FROM token_families f
+                      WHERE f.expires_at <= $1 AND f.tokens_until <= $1
+                        AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.tenant_id = f.tenant_id AND r.family_id = f.id)
+                      ORDER BY f.expires_at LIMIT $2)",
+                params![before, limit],
+            )
+            .await?;
+        gone += self
+            .execute(
+                "DELETE FROM sessions WHERE (tenant_id, id) IN
+                    (SELECT s.tenant_id, s.id FROM sessions s
+                      WHERE s.expires_at <= $1
+                        AND NOT EXISTS (SELECT 1 FROM token_families f WHERE f.tenant_id = s.tenant_id AND f.session_id = s.id)
+                      ORDER BY s.expires_at LIMIT $2)",
+                params![before, limit],
+            )
+            .await?;
+        Ok(gone)
+    }
+}

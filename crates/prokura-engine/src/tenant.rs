@@ -1,0 +1,366 @@
+//! Tenants: a shop and its belongings, with the keys it signs with and the settings it keeps.
+
+use crate::{
+    Actor, Engine, Error, Origin, Refusal, Site, TenantSettings,
+    audit::Entry,
+    keys::TenantKeys,
+    retrying,
+    store::{TenantRow, Tx, from_json, to_json},
+};
+use prokura_domain::{RevocationKind, Scopes, SiteId, TenantId, Timestamp};
+use prokura_jose::{HmacKey, Jwks, TokenMinter};
+use std::sync::Arc;
+
+/// A tenant, ready for work: what every verb is given first.
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is open.
+    pub is_active: bool,
+    /// Its settings.
+    pub settings: TenantSettings,
+    /// The issuer of its tokens.
+    pub issuer: Arc<str>,
+    /// Its public keys, as served.
+    pub jwks: Jwks,
+    /// Counts its changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub modified_at: Timestamp,
+    pub(crate) minter: TokenMinter,
+    pub(crate) companion_key: HmacKey,
+    pub(crate) customer_scopes: Scopes,
+    pub(crate) public_keys: Vec<prokura_jose::PublicKey>,
+}
+
+/// A tenant, as lists show it.
+#[derive(Clone, Debug)]
+pub struct TenantSummary {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is open.
+    pub is_active: bool,
+    /// Counts its changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub modified_at: Timestamp,
+}
+
+/// A tenant to be made.
+#[derive(Clone, Debug)]
+pub struct CreateTenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Its settings; `None` for the installation's template.
+    pub settings: Option<TenantSettings>,
+}
+
+impl Tenant {
+    /// The longest any access token of this tenant can live, and so the time a revocation must be remembered.
+    pub fn longest_access_seconds(&self) -> u32 {
+        let lifetimes = &self.settings.lifetimes;
+        // A client may have a longer life than its tenant; a year bounds it.
+        lifetimes.access.max(lifetimes.guest_access).max(lifetimes.service).max(31_536_000)
+    }
+
+    /// The key of companion tokens (HS256).
+    pub fn companion_key(&self) -> &HmacKey {
+        &self.companion_key
+    }
+
+    /// Its public keys.
+    pub fn public_keys(&self) -> &[prokura_jose::PublicKey] {
+        &self.public_keys
+    }
+
+    /// Whether a dialect answers for it.
+    pub fn speaks(&self, dialect: &str) -> bool {
+        self.settings.dialects.iter().any(|name| name == dialect)
+    }
+}
+
+impl Engine {
+    /// The tenant `id`, open for business.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTenant`] when there is none or it is suspended.
+    pub async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Error> {
+        let tenant = self.any_tenant(id).await?;
+        if tenant.is_active { Ok(tenant) } else { Err(Refusal::UnknownTenant.into()) }
+    }
+
+    /// The tenant `id`, suspended or not.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTenant`] when there is none.
+    pub async fn any_tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Error> {
+        if let Some(tenant) = self.tenants.read().get(id) {
+            return Ok(Arc::clone(tenant));
+        }
+        self.load_tenant(id).await?.ok_or_else(|| Refusal::UnknownTenant.into())
+    }
+
+    /// The tenant a client belongs to, for surfaces that name no tenant.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidClient`] when nobody has such a client.
+    pub async fn tenant_of_client(&self, client: &str) -> Result<Arc<Tenant>, Error> {
+        let found = self.store.read().await?.tenant_by_name("client", client).await?;
+        self.tenant(&found.ok_or(Refusal::InvalidClient)?).await
+    }
+
+    /// Reads a tenant, its settings and its keys, and lets the verifier know its keys.
+    pub(crate) async fn load_tenant(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Error> {
+        let mut reader = self.store.read().await?;
+        let Some(row) = reader.tenant(id).await? else {
+            self.tenants.write().remove(id);
+            self.verifier().remove_tenant(id);
+            return Ok(None);
+        };
+        let settings: TenantSettings = from_json(&row.settings_json, "tenants.settings_json")?;
+        let keys = self.read_keys(&mut reader, id, &settings.algorithm).await?;
+        drop(reader);
+        let issuer: Arc<str> = format!("{}/t/{id}", self.public_url).into();
+        let TenantKeys { active, public, companion } = keys;
+        self.verifier().set_keys(id.clone(), Arc::clone(&issuer), Arc::clone(&issuer), public.clone());
+        let tenant = Arc::new(Tenant {
+            id: id.clone(),
+            name: row.name,
+            is_active: row.is_active,
+            jwks: Jwks::new(&public),
+            minter: TokenMinter::new(active, Arc::clone(&issuer), Arc::clone(&issuer)),
+            companion_key: companion,
+            customer_scopes: Scopes::parse(&settings.customer_scopes)
+                .map_err(|_| crate::StoreError::Corrupt { what: "tenants.settings_json".to_owned() })?,
+            public_keys: public,
+            settings,
+            issuer,
+            version: row.version,
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+        });
+        self.tenants.write().insert(id.clone(), Arc::clone(&tenant));
+        Ok(Some(tenant))
+    }
+
+    /// Reads every tenant once, so that the verifier knows all keys before the first request.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn load_tenants(&self) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let page = self.store.read().await?.tenants(&after, 200).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id.to_string();
+            for row in &page {
+                self.load_tenant(&row.id).await?;
+            }
+        }
+    }
+
+    /// The tenants this node has loaded, for the gateway feed.
+    pub fn loaded_tenants(&self) -> Vec<Arc<Tenant>> {
+        let mut tenants: Vec<_> = self.tenants.read().values().cloned().collect();
+        tenants.sort_by(|a, b| a.id.cmp(&b.id));
+        tenants
+    }
+
+    /// Tenants after `after`, by id.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn list_tenants(&self, after: &str, limit: u32) -> Result<Vec<TenantSummary>, Error> {
+        let rows = self.store.read().await?.tenants(after, limit).await?;
+        Ok(rows.into_iter().map(summary).collect())
+    }
+
+    /// Makes a tenant with its first keys.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyExists`] or [`Refusal::Invalid`].
+    pub async fn create_tenant(&self, request: &CreateTenant, actor: &Actor, origin: &Origin) -> Result<Arc<Tenant>, Error> {
+        let settings = request.settings.clone().unwrap_or_else(|| self.tenant_template.clone());
+        check_settings(&settings)?;
+        retrying!(self.create_tenant_once(request, &settings, actor, origin))?;
+        self.any_tenant(&request.id).await
+    }
+
+    async fn create_tenant_once(
+        &self,
+        request: &CreateTenant,
+        settings: &TenantSettings,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let keys = self.first_keys(&request.id, &settings.algorithm, now)?;
+        let mut tx = self.store.write().await?;
+        if !tx.insert_tenant(&request.id, &request.name, &to_json(settings)?, now).await? {
+            return Err(Refusal::AlreadyExists("tenant").into());
+        }
+        for key in &keys {
+            tx.insert_signing_key(&request.id, key).await?;
+        }
+        let entry = Entry::new(actor, "tenant.create", "tenant", request.id.as_str());
+        self.audit(&mut tx, &request.id, origin, entry, now).await?;
+        self.publish_tenant(&mut tx, &request.id, RevocationKind::Keys, false, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Changes name, state or settings of a tenant. Suspending it reaches every door within the reach of the feed.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTenant`], [`Refusal::StaleVersion`] or [`Refusal::Invalid`].
+    pub async fn update_tenant(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        is_active: bool,
+        settings: &TenantSettings,
+        version: Option<i64>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<Arc<Tenant>, Error> {
+        check_settings(settings)?;
+        let row = TenantRow {
+            id: tenant.id.clone(),
+            name: name.to_owned(),
+            is_active,
+            settings_json: to_json(settings)?,
+            version: 0,
+            created_at: tenant.created_at,
+            modified_at: tenant.modified_at,
+        };
+        retrying!(self.update_tenant_once(&row, version, actor, origin))?;
+        self.load_tenant(&tenant.id).await?.ok_or_else(|| Refusal::UnknownTenant.into())
+    }
+
+    async fn update_tenant_once(&self, row: &TenantRow, version: Option<i64>, actor: &Actor, origin: &Origin) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let before = tx.tenant(&row.id).await?.ok_or(Refusal::UnknownTenant)?;
+        if !tx.update_tenant(row, version, now).await? {
+            return Err(Refusal::StaleVersion.into());
+        }
+        if before.is_active != row.is_active {
+            self.publish_tenant(&mut tx, &row.id, RevocationKind::Tenant, row.is_active, now).await?;
+        }
+        self.publish_tenant(&mut tx, &row.id, RevocationKind::Keys, false, now).await?;
+        let verb = match (before.is_active, row.is_active) {
+            (true, false) => "tenant.suspend",
+            (false, true) => "tenant.resume",
+            _ => "tenant.update",
+        };
+        self.audit(&mut tx, &row.id, origin, Entry::new(actor, verb, "tenant", row.id.as_str()), now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// An entry of the feed about the tenant itself.
+    pub(crate) async fn publish_tenant(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        kind: RevocationKind,
+        is_lifted: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = prokura_domain::Revocation {
+            id: self.new_id(now)?,
+            tenant: tenant.clone(),
+            kind,
+            value: tenant.to_string(),
+            is_lifted,
+            at: now,
+            effective_at: now,
+            expires_at: now.plus_seconds(31_536_000),
+        };
+        Ok(tx.revoke(entry).await?)
+    }
+
+    /// The tenant's sites, the default one first.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn sites(&self, tenant: &Tenant) -> Result<Vec<Site>, Error> {
+        Ok(self.store.read().await?.sites(&tenant.id).await?)
+    }
+
+    /// Makes or replaces a site.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn put_site(&self, tenant: &Tenant, site: &Site, actor: &Actor, origin: &Origin) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        tx.upsert_site(&tenant.id, site, now).await?;
+        let entry = Entry::new(actor, "site.put", "site", site.id.as_str());
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The site to take when `wanted` names none of the tenant's.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn site_or_default(&self, tenant: &Tenant, wanted: Option<&SiteId>) -> Result<Option<Site>, Error> {
+        let sites = self.sites(tenant).await?;
+        let found = sites.iter().find(|site| site.is_active && Some(&site.id) == wanted);
+        Ok(found.or_else(|| sites.iter().find(|site| site.is_default)).or_else(|| sites.first()).cloned())
+    }
+}
+
+fn summary(row: TenantRow) -> TenantSummary {
+    TenantSummary {
+        id: row.id,
+        name: row.name,
+        is_active: row.is_active,
+        version: row.version,
+        created_at: row.created_at,
+        modified_at: row.modified_at,
+    }
+}
+
+/// Whether settings can be worked with.
+fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
+    if settings.algorithm.parse::<prokura_jose::Algorithm>().is_err() {
+        return Err(Refusal::invalid("algorithm", "one of ES256, EdDSA, RS256"));
+    }
+    if Scopes::parse(&settings.customer_scopes).is_err() {
+        return Err(Refusal::invalid("customer_scopes", "scopes separated by blanks"));
+    }
+    if settings.contact_propagation.parse::<prokura_domain::ContactPropagation>().is_err() {
+        return Err(Refusal::invalid("contact_propagation", "one of UPWARD, DOWNWARD, DISABLED"));
+    }
+    if !matches!(settings.sign_up.join.as_str(), "auto" | "pending" | "off") {
+        return Err(Refusal::invalid("sign_up.join", "one of auto, pending, off"));
+    }
+    if settings.switch_grace_seconds > settings.lifetimes.access {
+        return Err(Refusal::invalid("switch_grace_seconds", "at most the life of an access token"));
+    }
+    for (field, seconds) in [
+        ("lifetimes.access", settings.lifetimes.access),
+        ("lifetimes.refresh", settings.lifetimes.refresh),
+        ("lifetimes.guest_access", settings.lifetimes.guest_access),
+        ("lifetimes.guest_refresh", settings.lifetimes.guest_refresh),
+        ("lifetimes.service", settings.lifetimes.service),
+    ] {
+        if !(30..=31_536_000).contains(&seconds) {
+            return Err(Refusal::invalid(field, "30 seconds to 365 days"));
+        }
+    }
+    Ok(())
+}

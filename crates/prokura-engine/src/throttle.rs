@@ -1,0 +1,161 @@
+//! Throttling without lock-out (S-100, S-101). A slot is taken before anything is checked, for unknown names too; a
+//! device that has been let in before has a budget of its own that strangers cannot use up.
+
+use crate::{Engine, Error, Origin, Refusal, Tenant, store::Tx};
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
+use prokura_domain::Timestamp;
+use prokura_jose::Secret;
+use std::collections::HashMap;
+
+/// The longest a caller is told to wait; clients give up on more.
+const MAX_RETRY_AFTER_SECONDS: u32 = 8;
+/// How much wider the budgets of an address prefix and of the whole tenant are than that of an account.
+const ADDRESS_FACTOR: i64 = 20;
+const TENANT_FACTOR: i64 = 1_000;
+/// For how long the same guess for the same account counts once: clients repeat a refused login by themselves.
+const SAME_GUESS_MILLIS: i64 = 10_000;
+/// The most guesses remembered; more means an attack, and then each one counts.
+const MAX_GUESSES: usize = 100_000;
+
+/// Keys of budgets, and the guesses of the last seconds (digests, in memory only).
+pub(crate) struct Throttle {
+    key: hmac::Key,
+    guess_key: hmac::Key,
+    guesses: Mutex<HashMap<[u8; 16], Timestamp>>,
+}
+
+/// A slot that was taken.
+pub(crate) struct Attempt {
+    account: String,
+    device: String,
+    budgets: Vec<String>,
+}
+
+impl Attempt {
+    /// The account as the trail may name it: a keyed digest.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+}
+
+impl Throttle {
+    pub(crate) fn new(key: [u8; 32], guess_key: [u8; 32]) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            guess_key: hmac::Key::new(hmac::HMAC_SHA256, &guess_key),
+            guesses: Mutex::default(),
+        }
+    }
+
+    fn name(&self, parts: &[&str]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let tag = context.sign();
+        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
+    }
+
+    /// Whether this very guess was made within the last seconds.
+    fn is_repeated(&self, tenant: &str, door: &str, name: &str, secret: &Secret, now: Timestamp) -> bool {
+        let mut context = hmac::Context::with_key(&self.guess_key);
+        for part in [tenant, door, name, secret.expose()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let tag = context.sign();
+        let Some(digest) = tag.as_ref().first_chunk::<16>() else { return false };
+        let mut guesses = self.guesses.lock();
+        if guesses.len() >= MAX_GUESSES {
+            guesses.retain(|_, at| now.millis_since(*at) < SAME_GUESS_MILLIS);
+            if guesses.len() >= MAX_GUESSES {
+                return false;
+            }
+        }
+        match guesses.get(digest) {
+            Some(at) if now.millis_since(*at) < SAME_GUESS_MILLIS => true,
+            _ => {
+                guesses.insert(*digest, now);
+                false
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Takes a slot for checking `secret` of `name` at `door`, durably, before the check.
+    ///
+    /// # Errors
+    /// [`Refusal::Throttled`] when a budget is spent.
+    pub(crate) async fn take_attempt(
+        &self,
+        tenant: &Tenant,
+        door: &str,
+        name: &str,
+        secret: &Secret,
+        origin: &Origin,
+    ) -> Result<Attempt, Error> {
+        let now = self.clock.now();
+        let throttle = &self.throttle;
+        let account = throttle.name(&[door, "account", name]);
+        let prefix = origin.prefix();
+        let device = throttle.name(&[door, "device", &prefix]);
+        let mut attempt = Attempt { account, device, budgets: Vec::new() };
+        if throttle.is_repeated(tenant.id.as_str(), door, name, secret, now) {
+            return Ok(attempt);
+        }
+        let limit = i64::from(tenant.settings.login_attempts);
+        let refill_millis = i64::from(tenant.settings.login_refill_seconds.max(1)) * 1000;
+        let mut tx = self.store.write().await?;
+        let is_known = tx.is_known_device(&tenant.id, &attempt.account, &attempt.device).await?;
+        let own = if is_known { attempt.device.clone() } else { "stranger".to_owned() };
+        let budgets = [
+            (throttle.name(&[door, "budget", &attempt.account, &own]), limit, refill_millis),
+            (throttle.name(&[door, "address", &prefix]), limit * ADDRESS_FACTOR, refill_millis / ADDRESS_FACTOR),
+            (throttle.name(&[door, "everybody"]), limit * TENANT_FACTOR, refill_millis / TENANT_FACTOR),
+        ];
+        let mut is_spent = false;
+        for (key, limit, refill_millis) in budgets {
+            is_spent |= tx.take_attempt(&tenant.id, &key, refill_millis.max(1), now).await? > limit;
+            attempt.budgets.push(key);
+        }
+        if is_spent {
+            // Waiting must help: what was refused without a check does not count.
+            for key in &attempt.budgets {
+                tx.give_back_attempt(&tenant.id, key).await?;
+            }
+            tx.commit().await?;
+            let seconds = tenant.settings.login_refill_seconds.clamp(1, MAX_RETRY_AFTER_SECONDS);
+            return Err(Refusal::Throttled { retry_after_seconds: seconds }.into());
+        }
+        tx.commit().await?;
+        Ok(attempt)
+    }
+
+    /// The secret was right: the slots are given back, and the device is known from now on.
+    pub(crate) async fn attempt_was_right(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for key in &attempt.budgets {
+            tx.give_back_attempt(&tenant.id, key).await?;
+        }
+        Ok(tx.remember_device(&tenant.id, &attempt.account, &attempt.device, now).await?)
+    }
+
+    /// How many attempts at logging in as `email` strangers have spent (for operators and tests).
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn spent_log_in_attempts(&self, tenant: &Tenant, email: &prokura_domain::Email) -> Result<i64, Error> {
+        let account = self.throttle.name(&["log_in", "account", email.key()]);
+        let key = self.throttle.name(&["log_in", "budget", &account, "stranger"]);
+        Ok(self.store.read().await?.attempts(&tenant.id, &key).await?)
+    }
+}

@@ -1,0 +1,93 @@
+//! Where a request came from: its id, the peer's address behind trusted proxies, and the one host name check of every
+//! edge (S-55, S-99). The access log names the route, never the path or the query, so no token gets into it (S-141).
+
+use crate::{Edge, Problem};
+use axum::{
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use prokura_engine::Origin;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+/// The most characters of a user agent that are kept.
+const MAX_USER_AGENT: usize = 200;
+/// Where the request's id is told.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where the request came from, as a handler takes it.
+#[derive(Clone, Debug)]
+pub struct RequestOrigin(pub Origin);
+
+impl<S: Sync> FromRequestParts<S> for RequestOrigin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+}
+
+/// The outermost layer of every edge.
+pub async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let request_id: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let mut response = if is_known_host(&edge, &request) {
+        let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+        let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let origin = Origin {
+            request_id: Arc::clone(&request_id),
+            address: peer.map(|peer| client_address(&edge, peer, request.headers())),
+            user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect::<String>().into()),
+        };
+        request.extensions_mut().insert(RequestOrigin(origin));
+        next.run(request).await
+    } else {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST)
+            .detail("this server does not answer to that host name")
+            .into_response()
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let status = response.status().as_u16();
+    let route = route.as_deref().unwrap_or("-");
+    metrics::counter!("prokura_http_requests_total", "route" => route.to_owned(), "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("prokura_http_request_seconds", "route" => route.to_owned())
+        .record(begun.elapsed().as_secs_f64());
+    tracing::debug!(target: "prokura::access", %method, route, status, request_id = &*request_id, micros = begun.elapsed().as_micros());
+    response
+}
+
+/// Host names are compared in lower case, without port and trailing dot.
+fn is_known_host(edge: &Edge, request: &Request) -> bool {
+    if edge.hosts.is_empty() {
+        return true;
+    }
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = authority.or_else(|| request.headers().get(header::HOST).and_then(|host| host.to_str().ok()));
+    let Some(host) = host else { return false };
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    edge.hosts.contains(&name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// The first address from the right that is no trusted proxy. Only a trusted peer is believed at all.
+fn client_address(edge: &Edge, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    if !edge.trusts(peer) {
+        return peer;
+    }
+    let entries = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let addresses: Vec<IpAddr> =
+        entries.flat_map(|entry| entry.split(',')).filter_map(|text| text.trim().parse().ok()).collect();
+    addresses.iter().rev().copied().find(|address| !edge.trusts(*address)).unwrap_or(peer)
+}
