@@ -2,7 +2,7 @@
 //! take over, forgets what is over. Each job is supervised: one that fails or panics is logged and comes back.
 
 use crate::{Engine, Error, feed::OVERLAP_SECONDS};
-use prokura_domain::Timestamp;
+use prokura_domain::{Revocation, Timestamp};
 use std::{future::Future, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
@@ -14,6 +14,8 @@ const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// The most rows a page of the feed or a sweep takes.
 const PAGE: u32 = 1_000;
+/// For how long a node may hear nothing and still take traffic.
+const MAX_SILENCE_MILLIS: i64 = 30_000;
 /// For how long ended things are kept before they are deleted.
 const KEEP_SECONDS: i64 = 86_400;
 
@@ -63,6 +65,42 @@ impl Engine {
         Ok(())
     }
 
+    /// One page of the feed, for gateways elsewhere: entries after `(since, after)`, oldest first, and the present
+    /// moment.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn revocations_since(
+        &self,
+        since: Timestamp,
+        after: &str,
+    ) -> Result<(Timestamp, Vec<Revocation>), Error> {
+        let now = self.clock.now();
+        Ok((now, self.store.read().await?.revocations(since, after, now, PAGE).await?))
+    }
+
+    /// Whether this node should get traffic: the database answers, the feed is fresh, the clock agrees with the
+    /// database's newest writes.
+    ///
+    /// # Errors
+    /// What is wrong, in words for an operator.
+    pub async fn readiness(&self) -> Result<(), String> {
+        self.store.driver().ping().await.map_err(|error| error.to_string())?;
+        let silent = self.verifier().last_contact().map(|at| self.clock.now().millis_since(at));
+        match silent {
+            Some(millis) if millis.abs() < MAX_SILENCE_MILLIS => Ok(()),
+            _ => Err("the revocation feed is stale".to_owned()),
+        }
+    }
+
+    /// Ends work with the database in an orderly way.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn close(&self) -> Result<(), Error> {
+        Ok(self.store.driver().close().await?)
+    }
+
     async fn follow_feed(&self) {
         let mut heard = self.store.driver().listen(crate::store::FEED_CHANNEL);
         let mut ticks = tokio::time::interval(FEED_INTERVAL);
@@ -70,7 +108,7 @@ impl Engine {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = heard.heard() => {}
+                Some(_) = heard.recv() => {}
             }
             if let Err(error) = self.poll_feed().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the revocation feed could not be read");
@@ -97,7 +135,11 @@ impl Engine {
 }
 
 /// Runs `job` again and again; what goes wrong is logged, and the next turn comes all the same.
-async fn every<F: Future<Output = Result<(), Error>>>(interval: Duration, name: &'static str, mut job: impl FnMut() -> F) {
+async fn every<F: Future<Output = Result<(), Error>>>(
+    interval: Duration,
+    name: &'static str,
+    mut job: impl FnMut() -> F,
+) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -94,8 +94,10 @@ impl Engine {
                 return Err(refusal.into());
             }
         };
-        tx.prolong_session(&tenant.id, &row.session, now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into())).await?;
-        let chain = self.chain(&mut tx, tenant, &row, redemption, refresh_token, &hash, row.acting_for.as_ref()).await?;
+        tx.prolong_session(&tenant.id, &row.session, now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()))
+            .await?;
+        let chain =
+            self.chain(&mut tx, tenant, &row, redemption, refresh_token, &hash, row.acting_for.as_ref()).await?;
         let order = Order {
             tenant,
             door: Door::GuestRefresh,
@@ -126,4 +128,3 @@ fn guest_refusal(error: Error) -> Error {
         other => other,
     }
 }
-

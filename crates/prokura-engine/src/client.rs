@@ -152,7 +152,9 @@ impl Engine {
             refresh_seconds: request.refresh_seconds,
             settings_json: "{}",
         };
-        if !tx.insert_tenant_name("client", id.as_str(), &tenant.id).await? || !tx.insert_client(&tenant.id, &new, now).await? {
+        if !tx.insert_tenant_name("client", id.as_str(), &tenant.id).await?
+            || !tx.insert_client(&tenant.id, &new, now).await?
+        {
             return Err(Refusal::AlreadyExists("client").into());
         }
         let entry = Entry::new(actor, "client.create", "client", id.as_str());
@@ -212,7 +214,9 @@ impl Engine {
         let was_active = row.is_active;
         change.apply(&mut row);
         let found = row.version;
-        if version.is_some_and(|version| version != found) || !tx.update_client(&tenant.id, &row, Some(found), now).await? {
+        if version.is_some_and(|version| version != found)
+            || !tx.update_client(&tenant.id, &row, Some(found), now).await?
+        {
             return Err(Refusal::StaleVersion.into());
         }
         if was_active != row.is_active {

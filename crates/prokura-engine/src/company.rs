@@ -1,12 +1,7 @@
 //! Legal entities and the right to act for them. Taking a right away names its very grant in the revocation feed, so
 //! every token that acts by it ends everywhere, whenever it was issued.
 
-use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant,
-    audit::Entry,
-    retrying,
-    store::Tx,
-};
+use crate::{Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx};
 use prokura_domain::{
     AssignmentId, AssignmentKind, CompanyKind, ContactPropagation, CustomerId, GrantId, GroupCode, LegalEntityId,
     RevocationKind, Timestamp, check_hierarchy,
@@ -233,7 +228,8 @@ impl Engine {
         origin: &Origin,
     ) -> Result<AssignmentId, Error> {
         let now = self.clock.now();
-        let entity = tx.legal_entity(&tenant.id, &request.legal_entity).await?.ok_or(Refusal::NotFound("legal entity"))?;
+        let entity =
+            tx.legal_entity(&tenant.id, &request.legal_entity).await?.ok_or(Refusal::NotFound("legal entity"))?;
         tx.customer(&tenant.id, &request.customer).await?.ok_or(Refusal::NotFound("customer"))?;
         let id = match &request.id {
             Some(id) => id.clone(),
@@ -350,7 +346,11 @@ impl Engine {
     ///
     /// # Errors
     /// Only faults.
-    pub async fn assignments_of(&self, tenant: &Tenant, customer: &CustomerId) -> Result<Vec<(Assignment, LegalEntity)>, Error> {
+    pub async fn assignments_of(
+        &self,
+        tenant: &Tenant,
+        customer: &CustomerId,
+    ) -> Result<Vec<(Assignment, LegalEntity)>, Error> {
         let mut reader = self.store.read().await?;
         let mut found = Vec::new();
         for assignment in reader.assignments_of_customer(&tenant.id, customer).await? {

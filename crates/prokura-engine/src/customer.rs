@@ -240,7 +240,8 @@ impl Engine {
         if !tx.update_profile(&tenant.id, id, profile, version, now).await? {
             return Err(Refusal::StaleVersion.into());
         }
-        self.audit(&mut tx, &tenant.id, origin, Entry::new(actor, "customer.update", "customer", id.as_str()), now).await?;
+        self.audit(&mut tx, &tenant.id, origin, Entry::new(actor, "customer.update", "customer", id.as_str()), now)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -293,7 +294,13 @@ impl Engine {
     }
 
     /// What a deleted customer leaves behind: no assignments, groups, segments, addresses or password.
-    async fn forget_customer(&self, tx: &mut Tx<'_>, tenant: &Tenant, id: &CustomerId, now: Timestamp) -> Result<(), Error> {
+    async fn forget_customer(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        id: &CustomerId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         for assignment in tx.assignments_of_customer(&tenant.id, id).await? {
             self.unassign_in(tx, tenant, &assignment, now).await?;
         }

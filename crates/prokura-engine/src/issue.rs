@@ -173,7 +173,10 @@ impl Engine {
         let session_facts = match session {
             None => None,
             Some(_) => Some(
-                facts.session.filter(|session| session.is_active && session.expires_at > now).ok_or(Refusal::InvalidGrant)?,
+                facts
+                    .session
+                    .filter(|session| session.is_active && session.expires_at > now)
+                    .ok_or(Refusal::InvalidGrant)?,
             ),
         };
         let acting_for = match (order.entity, customer) {

@@ -9,7 +9,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prokura_domain::{KeyId, RevocationKind, TenantId, Timestamp};
-use prokura_jose::{Algorithm, HmacKey, PublicKey, SigningKey};
+use prokura_jose::{Algorithm, HmacKey, KeyLife, PublicKey, SigningKey};
 use std::sync::Arc;
 
 /// The word that stands for the key of companion tokens.
@@ -51,8 +51,7 @@ impl Engine {
         let kid: KeyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
         let key = SigningKey::generate(algorithm, kid.clone()).map_err(Error::crypto)?;
         let private = key.to_pkcs8();
-        let sealed =
-            self.master_key.seal(&*self.entropy, &Self::sealed_parts(tenant, &kid), &private).map_err(Error::crypto)?;
+        let sealed = self.master_key.seal(&Self::sealed_parts(tenant, &kid), &private).map_err(Error::crypto)?;
         Ok(KeyRow {
             public_json: key.public().to_jwk().to_string(),
             kid,
@@ -73,8 +72,7 @@ impl Engine {
         let kid: KeyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
         let mut secret = zeroize::Zeroizing::new([0; 32]);
         self.entropy.fill(&mut *secret)?;
-        let sealed =
-            self.master_key.seal(&*self.entropy, &Self::sealed_parts(tenant, &kid), &*secret).map_err(Error::crypto)?;
+        let sealed = self.master_key.seal(&Self::sealed_parts(tenant, &kid), &*secret).map_err(Error::crypto)?;
         let companion = KeyRow {
             kid,
             algorithm: COMPANION.to_owned(),
@@ -92,7 +90,7 @@ impl Engine {
     /// Opens the keys of a tenant.
     pub(crate) async fn read_keys(
         &self,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader,
         tenant: &TenantId,
         algorithm: &str,
     ) -> Result<TenantKeys, Error> {
@@ -231,15 +229,13 @@ impl Engine {
                 tx.move_signing_key(&tenant.id, &next, "next", "active", now).await?;
             }
         } else {
-            let removable_at = row.retired_at.map(|at| {
-                prokura_jose::removable_at(at, tenant.longest_access_seconds())
+            let is_over = row.retired_at.is_some_and(|retired_at| {
+                KeyLife::Retired { retired_at }.may_remove(now, tenant.longest_access_seconds().into())
             });
-            match removable_at {
-                Some(at) if at <= now => {
-                    tx.delete_signing_key(&tenant.id, kid).await?;
-                }
-                _ => return Err(Refusal::InUse("tokens signed with this key may still live").into()),
+            if !is_over {
+                return Err(Refusal::InUse("tokens signed with this key may still live").into());
             }
+            tx.delete_signing_key(&tenant.id, kid).await?;
         }
         self.publish_tenant(&mut tx, &tenant.id, RevocationKind::Keys, false, now).await?;
         let verb = if is_compromised { "key.compromised" } else { "key.remove" };
@@ -256,7 +252,7 @@ impl Engine {
             let rows = self.store.read().await?.signing_keys(&tenant.id).await?;
             let Some(next) = rows
                 .iter()
-                .find(|row| row.state == "next" && prokura_jose::may_activate(row.published_at, now))
+                .find(|row| row.state == "next" && KeyLife::Next { published_at: row.published_at }.may_activate(now))
             else {
                 continue;
             };

@@ -37,7 +37,7 @@ pub use error::{Error, Fault, FieldFault, Refusal};
 pub use issue::{Door, Granted, RefreshGranted};
 pub use keys::KeySummary;
 pub use log_in::{LogIn, LoggedIn};
-pub use log_out::LogOut;
+pub use log_out::{LogOut, SessionSummary};
 pub use origin::{Actor, Origin};
 pub use ports::{SystemClock, SystemEntropy};
 pub use refresh::{Bearer, Refresh};

@@ -80,8 +80,14 @@ impl Engine {
             Match::YesButWeak => Some(self.hash_password(request.password.expose()).await?),
             Match::Yes | Match::No => None,
         };
-        let granted =
-            retrying!(self.open_session(tenant, bearer, Door::Password, &customer.id, Some((&credential, stronger.as_deref(), &attempt)), origin))?;
+        let granted = retrying!(self.open_session(
+            tenant,
+            bearer,
+            Door::Password,
+            &customer.id,
+            Some((&credential, stronger.as_deref(), &attempt)),
+            origin
+        ))?;
         Ok(LoggedIn { granted, has_initial_password: credential.is_initial })
     }
 

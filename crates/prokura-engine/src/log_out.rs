@@ -2,13 +2,10 @@
 //! named in the revocation feed in the same transaction, so no node and no gateway accepts it for longer than the
 //! reach of the feed (S-29, S-70).
 
-use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant,
-    audit::Entry,
-    retrying,
-    store::Tx,
+use crate::{Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx};
+use prokura_domain::{
+    ClientId, CustomerId, FamilyId, LegalEntityId, Revocation, RevocationKind, SessionId, Standing, Timestamp,
 };
-use prokura_domain::{CustomerId, FamilyId, Revocation, RevocationKind, SessionId, Standing, Timestamp};
 
 /// A customer logs out.
 #[derive(Clone, Debug)]
@@ -17,6 +14,35 @@ pub struct LogOut<'a> {
     pub bearer: &'a Standing,
     /// The token that is to end, with its whole family; must be the same customer's.
     pub target: &'a Standing,
+}
+
+/// A session, as operators see it.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// Its id.
+    pub id: SessionId,
+    /// The client it began with.
+    pub client: ClientId,
+    /// Whose it is; `None` for a guest's.
+    pub customer: Option<CustomerId>,
+    /// The door it came through last.
+    pub door: String,
+    /// Whether it stands.
+    pub is_active: bool,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// The companies its families act for.
+    pub legal_entities: Vec<LegalEntityId>,
+    /// When the customer proved who they are.
+    pub authenticated_at: Option<Timestamp>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// From where.
+    pub address: Option<String>,
 }
 
 impl Engine {
@@ -51,6 +77,41 @@ impl Engine {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Sessions after `after`, by id; of one customer when named.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn sessions(
+        &self,
+        tenant: &Tenant,
+        customer: Option<&CustomerId>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, Error> {
+        let mut reader = self.store.read().await?;
+        let mut found = Vec::new();
+        for row in reader.sessions(&tenant.id, customer, after, limit).await? {
+            let families = reader.families_of_session(&tenant.id, &row.id).await?;
+            let acting_for =
+                families.into_iter().filter(|family| family.is_active).filter_map(|family| family.acting_for);
+            found.push(SessionSummary {
+                id: row.id,
+                client: row.client,
+                customer: row.customer,
+                door: row.door,
+                is_active: row.is_active && row.expires_at > self.clock.now(),
+                end_reason: row.end_reason,
+                legal_entities: acting_for.map(|acting_for| acting_for.legal_entity).collect(),
+                authenticated_at: row.authenticated_at,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                user_agent: row.user_agent,
+                address: row.address,
+            });
+        }
+        Ok(found)
     }
 
     /// Ends a session with all its families, at an operator's word.

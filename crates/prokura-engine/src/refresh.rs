@@ -175,8 +175,7 @@ impl Engine {
             Redemption::Rotate => Ok(Chain::Rotate { family, family_expires_at, presented, before }),
             Redemption::Keep => Ok(Chain::Keep { family, family_expires_at, presented, before }),
             Redemption::Repeat => {
-                let (salt, expires_at) =
-                    tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
+                let (salt, expires_at) = tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
                 tx.count_repeat(&tenant.id, hash).await?;
                 let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
                 Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })

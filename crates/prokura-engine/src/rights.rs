@@ -6,7 +6,7 @@ use crate::{
     store::{Reader, StoreError},
 };
 use moka::sync::Cache;
-use prokura_domain::{CustomerId, LegalEntityId, Scopes, SegmentId, Standing, TenantId};
+use prokura_domain::{CustomerId, LegalEntityId, MAX_TOKEN_SEGMENTS, Scopes, SegmentId, Standing, TenantId};
 use std::{sync::Arc, time::Duration};
 
 /// How many (customer, company) pairs a node remembers, and for how long at most.
@@ -66,10 +66,26 @@ impl Engine {
         }
     }
 
+    /// A standing whose scopes and segments are those of this moment.
+    ///
+    /// # Errors
+    /// [`crate::Refusal::UnknownTenant`], or a fault.
+    pub async fn standing_now(&self, standing: &Standing) -> Result<Standing, Error> {
+        let mut fresh = standing.clone();
+        if let Some(customer) = standing.customer() {
+            let tenant = self.tenant(&standing.tenant).await?;
+            let rights = self.rights(&tenant, customer, standing.legal_entity()).await?;
+            fresh.scopes = rights.scopes.clone();
+            fresh.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
+            fresh.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
+        }
+        Ok(fresh)
+    }
+
     /// The same, inside a transaction.
     pub(crate) async fn rights_in(
         &self,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader,
         tenant: &Tenant,
         customer: &CustomerId,
         entity: Option<&LegalEntityId>,
@@ -80,19 +96,27 @@ impl Engine {
         }
     }
 
-    fn cached_rights(&self, tenant: &Tenant, customer: &CustomerId, entity: Option<&LegalEntityId>) -> Option<Arc<Rights>> {
+    fn cached_rights(
+        &self,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        entity: Option<&LegalEntityId>,
+    ) -> Option<Arc<Rights>> {
         let key = (tenant.id.clone(), customer.clone(), entity.cloned());
-        self.rights.0.get(&key).filter(|rights| !self.feed.is_stale(&tenant.id, customer, rights.mark))
+        self.rights
+            .0
+            .get(&key)
+            .filter(|rights| !self.verifier().rights_changed_since(&tenant.id, customer, rights.mark))
     }
 
     async fn load_rights(
         &self,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader,
         tenant: &Tenant,
         customer: &CustomerId,
         entity: Option<&LegalEntityId>,
     ) -> Result<Arc<Rights>, StoreError> {
-        let mark = self.feed.mark();
+        let mark = self.verifier().rights_mark();
         let mut implicit_entity = None;
         if entity.is_none() && tenant.settings.has_implicit_entity {
             let mut entities = reader.entities_of(&tenant.id, customer, 2).await?;
@@ -103,7 +127,9 @@ impl Engine {
         let counted = entity.or(implicit_entity.as_ref());
         let mut scopes = tenant.customer_scopes.clone();
         for text in reader.group_scopes(&tenant.id, customer, counted).await? {
-            scopes.extend(&Scopes::parse(&text).map_err(|_| StoreError::Corrupt { what: "customer_groups.scopes".to_owned() })?);
+            scopes.extend(
+                &Scopes::parse(&text).map_err(|_| StoreError::Corrupt { what: "customer_groups.scopes".to_owned() })?,
+            );
         }
         let now = self.clock.now();
         let mut segments = reader.segments_for(&tenant.id, customer, counted, now, MAX_SEGMENTS).await?;

@@ -57,7 +57,8 @@ impl Engine {
         if open.is_empty() {
             return Ok(false);
         }
-        let (number, previous) = tx.last_seal(tenant).await?.map_or((1, String::new()), |seal| (seal.number + 1, seal.mac));
+        let (number, previous) =
+            tx.last_seal(tenant).await?.map_or((1, String::new()), |seal| (seal.number + 1, seal.mac));
         let entries_json = to_json(&open)?;
         let mac = self.seal_mac(tenant, number, now, &entries_json, &previous);
         let seal = SealRow { number, at: now, entries_json, mac };
@@ -126,7 +127,8 @@ impl Engine {
             }
         }
         if let Some((number, _)) = head.filter(|(number, _)| *number > verdict.seals) {
-            verdict.fault = Some(format!("the trail ends at seal {}, the head kept elsewhere is {number}", verdict.seals));
+            verdict.fault =
+                Some(format!("the trail ends at seal {}, the head kept elsewhere is {number}", verdict.seals));
             return Ok(verdict);
         }
         self.verify_entries(tenant, &key, &sealed, verdict).await

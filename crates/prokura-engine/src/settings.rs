@@ -113,7 +113,11 @@ impl Default for TenantSettings {
             customer_scopes: String::new(),
             group_templates: GroupCode::ALL
                 .iter()
-                .map(|code| GroupTemplate { code: code.to_string(), name: group_name(*code).to_owned(), scopes: String::new() })
+                .map(|code| GroupTemplate {
+                    code: code.to_string(),
+                    name: group_name(*code).to_owned(),
+                    scopes: String::new(),
+                })
                 .collect(),
             has_implicit_entity: false,
             contact_propagation: ContactPropagation::Upward.to_string(),
@@ -155,7 +159,12 @@ impl Default for Lifetimes {
 
 impl Default for SignUp {
     fn default() -> Self {
-        Self { join: "pending".to_owned(), is_active_on_creation: true, is_on_hold_on_creation: false, needs_confirmation: false }
+        Self {
+            join: "pending".to_owned(),
+            is_active_on_creation: true,
+            is_on_hold_on_creation: false,
+            needs_confirmation: false,
+        }
     }
 }
 

@@ -15,18 +15,18 @@ mod sessions;
 mod tenants;
 mod throttle;
 
-pub use driver::{DatabaseConfig, StoreError};
-pub use tenants::Site;
 pub(crate) use audit::{SealRow, entry_mac};
 pub(crate) use clients::{ClientRow, NewClient};
 pub(crate) use customers::{CredentialRow, NewCustomer};
+pub use driver::{DatabaseConfig, StoreError};
 pub(crate) use driver::{Driver, Reader, Row, params};
-pub(crate) use issue::{AssignmentFacts, IssueFacts, NewRefreshToken, RefreshTokenRow};
-pub(crate) use sessions::{FamilyRow, NewFamily, NewSession, SessionRow};
+pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow};
+pub(crate) use sessions::{NewFamily, NewSession, SessionRow};
+pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
 
 use crate::feed::Feed;
-use prokura_domain::{Revocation, TenantId, Timestamp};
+use prokura_domain::{Revocation, TenantId};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     ops::{Deref, DerefMut},
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// A consistent-enough view for questions outside a decision.
-    pub(crate) async fn read(&self) -> Result<Reader<'_>, StoreError> {
+    pub(crate) async fn read(&self) -> Result<Reader, StoreError> {
         self.driver.read().await
     }
 
@@ -66,13 +66,13 @@ impl Store {
 
 /// A transaction. What it revokes is applied on this node the moment it is durable, and announced to the others.
 pub(crate) struct Tx<'a> {
-    inner: driver::Tx<'a>,
+    inner: driver::Tx,
     store: &'a Store,
     feed: Vec<Revocation>,
 }
 
-impl<'a> Deref for Tx<'a> {
-    type Target = driver::Tx<'a>;
+impl Deref for Tx<'_> {
+    type Target = driver::Tx;
 
     fn deref(&self) -> &Self::Target {
         &self.inner
@@ -109,8 +109,5 @@ pub(crate) fn from_json<T: DeserializeOwned>(text: &str, column: &'static str) -
 
 /// Writes a JSON column.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Other(Box::new(error)))
+    serde_json::to_string(value).map_err(|error| StoreError::other(error))
 }
-
-/// The end of an optional lifetime that never comes.
-pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);

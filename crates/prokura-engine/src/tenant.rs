@@ -189,7 +189,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`Refusal::AlreadyExists`] or [`Refusal::Invalid`].
-    pub async fn create_tenant(&self, request: &CreateTenant, actor: &Actor, origin: &Origin) -> Result<Arc<Tenant>, Error> {
+    pub async fn create_tenant(
+        &self,
+        request: &CreateTenant,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<Arc<Tenant>, Error> {
         let settings = request.settings.clone().unwrap_or_else(|| self.tenant_template.clone());
         check_settings(&settings)?;
         retrying!(self.create_tenant_once(request, &settings, actor, origin))?;
@@ -247,7 +252,13 @@ impl Engine {
         self.load_tenant(&tenant.id).await?.ok_or_else(|| Refusal::UnknownTenant.into())
     }
 
-    async fn update_tenant_once(&self, row: &TenantRow, version: Option<i64>, actor: &Actor, origin: &Origin) -> Result<(), Error> {
+    async fn update_tenant_once(
+        &self,
+        row: &TenantRow,
+        version: Option<i64>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let before = tx.tenant(&row.id).await?.ok_or(Refusal::UnknownTenant)?;

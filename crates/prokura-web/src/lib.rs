@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The native protocol: what a server says about itself, its keys, its health, and the feed of the gateways.
+
+mod discovery;
+mod gateway_feed;
+mod health;
+
+use axum::Router;
+use prokura_http::Edge;
+use prokura_jose::Secret;
+use std::sync::Arc;
+
+/// What the native surface is started with besides the engine.
+#[derive(Clone, Default)]
+pub struct WebConfig {
+    /// What gateways on other machines present to read the feed; `None` keeps the feed closed.
+    pub gateway_secret: Option<Arc<Secret>>,
+}
+
+#[derive(Clone)]
+struct Web {
+    edge: Edge,
+    config: WebConfig,
+}
+
+/// Every route of the native surface.
+pub fn router(edge: Edge, config: WebConfig) -> Router {
+    let web = Web { edge, config };
+    Router::new().merge(discovery::routes()).merge(health::routes()).merge(gateway_feed::routes()).with_state(web)
+}

@@ -76,9 +76,24 @@ impl Tx<'_> {
                                        user_agent, detail_json, mac)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             params![
-                tenant, &event.id, event.at, &event.actor_kind, &event.actor_id, &event.verb, &event.subject_kind,
-                &event.subject_id, &event.legal_entity, &event.client, &event.session, event.outcome.as_str(),
-                &event.refusal, &event.request_id, &event.address, &event.user_agent, &event.detail_json, mac
+                tenant,
+                &event.id,
+                event.at,
+                &event.actor_kind,
+                &event.actor_id,
+                &event.verb,
+                &event.subject_kind,
+                &event.subject_id,
+                &event.legal_entity,
+                &event.client,
+                &event.session,
+                event.outcome.as_str(),
+                &event.refusal,
+                &event.request_id,
+                &event.address,
+                &event.user_agent,
+                &event.detail_json,
+                mac
             ],
         )
         .await?;
@@ -109,7 +124,7 @@ impl Tx<'_> {
     }
 }
 
-impl Reader<'_> {
+impl Reader {
     /// One entry, with its code and seal.
     pub(crate) async fn audit_event(
         &mut self,
@@ -153,7 +168,11 @@ impl Reader<'_> {
     }
 
     /// Entries that no seal has closed over yet, oldest first.
-    pub(crate) async fn unsealed_audit_events(&mut self, tenant: &TenantId, limit: u32) -> Result<Vec<(String, String)>, StoreError> {
+    pub(crate) async fn unsealed_audit_events(
+        &mut self,
+        tenant: &TenantId,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         self.query(
             "SELECT id, mac FROM audit_events WHERE tenant_id = $1 AND seal IS NULL ORDER BY id LIMIT $2",
             params![tenant, limit],

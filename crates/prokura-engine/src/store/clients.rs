@@ -78,8 +78,12 @@ fn client_row(row: &Row) -> Result<ClientRow, StoreError> {
     })
 }
 
-impl Reader<'_> {
-    pub(crate) async fn client(&mut self, tenant: &TenantId, client: &ClientId) -> Result<Option<ClientRow>, StoreError> {
+impl Reader {
+    pub(crate) async fn client(
+        &mut self,
+        tenant: &TenantId,
+        client: &ClientId,
+    ) -> Result<Option<ClientRow>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, name, kind, state, secret_hash, previous_secret_hash, previous_secret_until, scopes, grants,
@@ -93,7 +97,12 @@ impl Reader<'_> {
     }
 
     /// Clients after `after`, by id.
-    pub(crate) async fn clients(&mut self, tenant: &TenantId, after: &str, limit: u32) -> Result<Vec<ClientRow>, StoreError> {
+    pub(crate) async fn clients(
+        &mut self,
+        tenant: &TenantId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ClientRow>, StoreError> {
         self.query(
             "SELECT id, name, kind, state, secret_hash, previous_secret_hash, previous_secret_until, scopes, grants,
                     refresh_policy, leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
@@ -125,8 +134,19 @@ impl Tx<'_> {
                  VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13)
                  ON CONFLICT DO NOTHING",
                 params![
-                    tenant, client.id, client.name, client.kind, client.secret_hash, client.scopes, client.grants, policy,
-                    leeway, client.access_seconds, client.refresh_seconds, client.settings_json, now
+                    tenant,
+                    client.id,
+                    client.name,
+                    client.kind,
+                    client.secret_hash,
+                    client.scopes,
+                    client.grants,
+                    policy,
+                    leeway,
+                    client.access_seconds,
+                    client.refresh_seconds,
+                    client.settings_json,
+                    now
                 ],
             )
             .await?;
@@ -152,9 +172,22 @@ impl Tx<'_> {
                         version = version + 1, modified_at = $15
                   WHERE tenant_id = $1 AND id = $2 AND ($16 IS NULL OR version = $16)",
                 params![
-                    tenant, &client.id, &client.name, state, &client.scopes, &client.grants, policy, leeway,
-                    client.access_seconds, client.refresh_seconds, &client.settings_json, client.secret_hash.as_deref(),
-                    client.previous_secret_hash.as_deref(), client.previous_secret_until, now, version
+                    tenant,
+                    &client.id,
+                    &client.name,
+                    state,
+                    &client.scopes,
+                    &client.grants,
+                    policy,
+                    leeway,
+                    client.access_seconds,
+                    client.refresh_seconds,
+                    &client.settings_json,
+                    client.secret_hash.as_deref(),
+                    client.previous_secret_hash.as_deref(),
+                    client.previous_secret_until,
+                    now,
+                    version
                 ],
             )
             .await?;

@@ -5,7 +5,9 @@ use crate::{
     GroupTemplate,
     company::{Assignment, CreateLegalEntity, LegalEntity, NewAssignment},
 };
-use prokura_domain::{AssignmentId, CustomerId, GrantId, GroupId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp};
+use prokura_domain::{
+    AssignmentId, CustomerId, GrantId, GroupId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp,
+};
 
 fn legal_entity(row: &Row) -> Result<LegalEntity, StoreError> {
     Ok(LegalEntity {
@@ -36,8 +38,12 @@ fn assignment(row: &Row) -> Result<Assignment, StoreError> {
     })
 }
 
-impl Reader<'_> {
-    pub(crate) async fn legal_entity(&mut self, tenant: &TenantId, id: &LegalEntityId) -> Result<Option<LegalEntity>, StoreError> {
+impl Reader {
+    pub(crate) async fn legal_entity(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+    ) -> Result<Option<LegalEntity>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, name, kind, parent_id, state, details_json, version, created_at, modified_at
@@ -49,7 +55,11 @@ impl Reader<'_> {
     }
 
     /// The entity and its ancestors, nearest first; empty when there is no such entity.
-    pub(crate) async fn parent_chain(&mut self, tenant: &TenantId, id: &LegalEntityId) -> Result<Vec<LegalEntityId>, StoreError> {
+    pub(crate) async fn parent_chain(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+    ) -> Result<Vec<LegalEntityId>, StoreError> {
         self.query(
             "WITH RECURSIVE chain (id, parent_id, level) AS (
                 SELECT e.id, e.parent_id, 1 FROM legal_entities e WHERE e.tenant_id = $1 AND e.id = $2
@@ -67,7 +77,11 @@ impl Reader<'_> {
     }
 
     /// Everything under the entity, without it.
-    pub(crate) async fn subsidiaries(&mut self, tenant: &TenantId, id: &LegalEntityId) -> Result<Vec<LegalEntityId>, StoreError> {
+    pub(crate) async fn subsidiaries(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+    ) -> Result<Vec<LegalEntityId>, StoreError> {
         self.query(
             "WITH RECURSIVE tree (id, level) AS (
                 SELECT e.id, 1 FROM legal_entities e WHERE e.tenant_id = $1 AND e.parent_id = $2
@@ -84,7 +98,11 @@ impl Reader<'_> {
         .collect()
     }
 
-    pub(crate) async fn assignment(&mut self, tenant: &TenantId, id: &AssignmentId) -> Result<Option<Assignment>, StoreError> {
+    pub(crate) async fn assignment(
+        &mut self,
+        tenant: &TenantId,
+        id: &AssignmentId,
+    ) -> Result<Option<Assignment>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at,
@@ -97,7 +115,11 @@ impl Reader<'_> {
     }
 
     /// A customer's assignments, oldest first.
-    pub(crate) async fn assignments_of_customer(&mut self, tenant: &TenantId, customer: &CustomerId) -> Result<Vec<Assignment>, StoreError> {
+    pub(crate) async fn assignments_of_customer(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+    ) -> Result<Vec<Assignment>, StoreError> {
         self.query(
             "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at, modified_at
                FROM contact_assignments WHERE tenant_id = $1 AND customer_id = $2 ORDER BY created_at, id",
@@ -110,7 +132,11 @@ impl Reader<'_> {
     }
 
     /// The assignments that were propagated from this one.
-    pub(crate) async fn assignments_following(&mut self, tenant: &TenantId, id: &AssignmentId) -> Result<Vec<Assignment>, StoreError> {
+    pub(crate) async fn assignments_following(
+        &mut self,
+        tenant: &TenantId,
+        id: &AssignmentId,
+    ) -> Result<Vec<Assignment>, StoreError> {
         self.query(
             "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at, modified_at
                FROM contact_assignments WHERE tenant_id = $1 AND origin_id = $2 ORDER BY id",
@@ -138,8 +164,15 @@ impl Tx<'_> {
                                              details_json, version, created_at, modified_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, 1, $9, $9) ON CONFLICT DO NOTHING",
                 params![
-                    tenant, id, &new.name, new.name.to_lowercase(), new.kind, new.parent.as_ref(),
-                    new.details.registration_id.as_deref(), to_json(&new.details)?, now
+                    tenant,
+                    id,
+                    &new.name,
+                    new.name.to_lowercase(),
+                    new.kind,
+                    new.parent.as_ref(),
+                    new.details.registration_id.as_deref(),
+                    to_json(&new.details)?,
+                    now
                 ],
             )
             .await?;
@@ -187,7 +220,12 @@ impl Tx<'_> {
     }
 
     /// Nobody is the entity's one main person any more.
-    pub(crate) async fn clear_primary(&mut self, tenant: &TenantId, entity: &LegalEntityId, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn clear_primary(
+        &mut self,
+        tenant: &TenantId,
+        entity: &LegalEntityId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.execute(
             "UPDATE contact_assignments SET is_primary = 0, version = version + 1, modified_at = $3
               WHERE tenant_id = $1 AND legal_entity_id = $2 AND is_primary = 1",
@@ -259,7 +297,11 @@ impl Tx<'_> {
     }
 
     /// What a deleted customer leaves behind besides assignments. Erased, not hidden: the row keeps its id alone.
-    pub(crate) async fn forget_customer_details(&mut self, tenant: &TenantId, id: &CustomerId) -> Result<(), StoreError> {
+    pub(crate) async fn forget_customer_details(
+        &mut self,
+        tenant: &TenantId,
+        id: &CustomerId,
+    ) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM customer_addresses WHERE tenant_id = $1 AND customer_id = $2",
             "DELETE FROM credentials WHERE tenant_id = $1 AND customer_id = $2",

@@ -41,8 +41,12 @@ fn customer(row: &Row) -> Result<Customer, StoreError> {
     })
 }
 
-impl Reader<'_> {
-    pub(crate) async fn customer(&mut self, tenant: &TenantId, id: &CustomerId) -> Result<Option<Customer>, StoreError> {
+impl Reader {
+    pub(crate) async fn customer(
+        &mut self,
+        tenant: &TenantId,
+        id: &CustomerId,
+    ) -> Result<Option<Customer>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, kind, email, given_name, family_name, company_name, language, currency, site_id, profile_json,
@@ -55,7 +59,11 @@ impl Reader<'_> {
     }
 
     /// The customer an address belongs to.
-    pub(crate) async fn customer_by_email(&mut self, tenant: &TenantId, key: &str) -> Result<Option<Customer>, StoreError> {
+    pub(crate) async fn customer_by_email(
+        &mut self,
+        tenant: &TenantId,
+        key: &str,
+    ) -> Result<Option<Customer>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, kind, email, given_name, family_name, company_name, language, currency, site_id, profile_json,
@@ -90,7 +98,11 @@ impl Reader<'_> {
     }
 
     /// The active password of a customer.
-    pub(crate) async fn password(&mut self, tenant: &TenantId, customer: &CustomerId) -> Result<Option<CredentialRow>, StoreError> {
+    pub(crate) async fn password(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+    ) -> Result<Option<CredentialRow>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, secret, is_initial FROM credentials
@@ -119,9 +131,20 @@ impl Tx<'_> {
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $13, $13)
                  ON CONFLICT DO NOTHING",
                 params![
-                    tenant, customer.id, customer.kind, customer.email.map(Email::as_str), customer.email.map(Email::key),
-                    &profile.given_name, &profile.family_name, &profile.company_name, &profile.language,
-                    &profile.currency, profile.site.as_ref(), customer.state, now, to_json(profile)?
+                    tenant,
+                    customer.id,
+                    customer.kind,
+                    customer.email.map(Email::as_str),
+                    customer.email.map(Email::key),
+                    &profile.given_name,
+                    &profile.family_name,
+                    &profile.company_name,
+                    &profile.language,
+                    &profile.currency,
+                    profile.site.as_ref(),
+                    customer.state,
+                    now,
+                    to_json(profile)?
                 ],
             )
             .await?;
@@ -192,7 +215,12 @@ impl Tx<'_> {
 
     /// Notes a login and holds the customer's row until the end of the transaction, so that switching the customer
     /// off either comes first and is seen, or comes later and ends the session made here.
-    pub(crate) async fn note_login(&mut self, tenant: &TenantId, id: &CustomerId, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn note_login(
+        &mut self,
+        tenant: &TenantId,
+        id: &CustomerId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
                 "UPDATE customers SET last_login_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'active'",

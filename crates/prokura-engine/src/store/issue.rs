@@ -7,6 +7,8 @@ use prokura_domain::{
 };
 use prokura_jose::SecretHash;
 
+super::driver::text_columns!(SecretHash);
+
 /// Everything about tenant, client, session and customer that an issue depends on, as it is now.
 #[derive(Clone, Debug)]
 pub(crate) struct IssueFacts {
@@ -74,7 +76,7 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) expires_at: Timestamp,
 }
 
-impl Reader<'_> {
+impl Reader {
     /// Re-reads tenant, client, session and customer in one question (S-23). `None`: there is no such tenant.
     pub(crate) async fn issue_facts(
         &mut self,
@@ -250,7 +252,12 @@ impl Tx<'_> {
     }
 
     /// Marks the family's newest token as rotated, whichever it is. The family's row must be held.
-    pub(crate) async fn rotate_leaf(&mut self, tenant: &TenantId, family: &FamilyId, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn rotate_leaf(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.execute(
             "UPDATE refresh_tokens SET state = 'rotated', state_at = $3
               WHERE tenant_id = $1 AND family_id = $2 AND state = 'active'",

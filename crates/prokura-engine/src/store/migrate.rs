@@ -20,7 +20,8 @@ pub(crate) struct Migration {
 }
 
 /// The schema of this program, in order.
-pub(crate) const MIGRATIONS: &[Migration] = &[];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "foundation", sql: include_str!("migrations/0001_foundation.sql") }];
 
 /// Applies what is missing from `migrations`, each in a transaction of its own.
 pub(crate) async fn migrate(driver: &Driver, migrations: &[Migration], now: Timestamp) -> Result<(), StoreError> {

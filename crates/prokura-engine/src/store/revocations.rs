@@ -3,7 +3,7 @@
 use super::{Reader, StoreError, Tx, params};
 use prokura_domain::{Revocation, Timestamp};
 
-impl Reader<'_> {
+impl Reader {
     /// Entries written at or after `since` that still matter at `now`, oldest first, at most `limit` after `after`.
     ///
     /// All tenants at once: the feed is read by nodes, not by tenants.
@@ -44,7 +44,13 @@ impl Tx<'_> {
             "INSERT INTO revocations (tenant_id, id, kind, value, is_lifted, at, effective_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             params![
-                &entry.tenant, &entry.id, entry.kind, &entry.value, entry.is_lifted, entry.at, entry.effective_at,
+                &entry.tenant,
+                &entry.id,
+                entry.kind,
+                &entry.value,
+                entry.is_lifted,
+                entry.at,
+                entry.effective_at,
                 entry.expires_at
             ],
         )

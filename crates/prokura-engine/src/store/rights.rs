@@ -4,7 +4,7 @@
 use super::{Reader, StoreError, params};
 use prokura_domain::{CustomerId, LegalEntityId, SegmentId, TenantId, Timestamp};
 
-impl Reader<'_> {
+impl Reader {
     /// The scope texts of the customer's groups that count when acting for `entity`: groups of that entity and groups
     /// of none.
     pub(crate) async fn group_scopes(

@@ -2,7 +2,8 @@
 
 use super::{Reader, StoreError, Tx, params};
 use prokura_domain::{
-    ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId, Timestamp,
+    ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
+    Timestamp,
 };
 
 /// A session as stored.
@@ -93,8 +94,12 @@ fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
     })
 }
 
-impl Reader<'_> {
-    pub(crate) async fn session(&mut self, tenant: &TenantId, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
+impl Reader {
+    pub(crate) async fn session(
+        &mut self,
+        tenant: &TenantId,
+        id: &SessionId,
+    ) -> Result<Option<SessionRow>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, client_id, customer_id, site_id, door, is_entity_locked, authenticated_at, state, end_reason,
@@ -140,7 +145,11 @@ impl Reader<'_> {
     }
 
     /// The families of a session that may still be used.
-    pub(crate) async fn families_of_session(&mut self, tenant: &TenantId, session: &SessionId) -> Result<Vec<FamilyRow>, StoreError> {
+    pub(crate) async fn families_of_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Vec<FamilyRow>, StoreError> {
         self.query(
             "SELECT id, session_id, client_id, customer_id, legal_entity_id, assignment_id, grant_id, epoch, state,
                     expires_at, tokens_until
@@ -180,8 +189,17 @@ impl Tx<'_> {
                                    authenticated_at, state, state_at, expires_at, user_agent, address, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, $10, $11, $12, $9)",
             params![
-                tenant, session.id, session.client, session.customer, session.site, session.door,
-                session.is_entity_locked, session.authenticated_at, now, session.expires_at, session.user_agent,
+                tenant,
+                session.id,
+                session.client,
+                session.customer,
+                session.site,
+                session.door,
+                session.is_entity_locked,
+                session.authenticated_at,
+                now,
+                session.expires_at,
+                session.user_agent,
                 session.address
             ],
         )
@@ -243,7 +261,12 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    pub(crate) async fn insert_family(&mut self, tenant: &TenantId, family: &NewFamily<'_>, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn insert_family(
+        &mut self,
+        tenant: &TenantId,
+        family: &NewFamily<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let acting_for = family.acting_for;
         self.execute(
             "INSERT INTO token_families (tenant_id, id, session_id, client_id, customer_id, legal_entity_id,
@@ -251,9 +274,17 @@ impl Tx<'_> {
                                          expires_at, tokens_until)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11)",
             params![
-                tenant, family.id, family.session, family.client, family.customer,
-                acting_for.map(|a| &a.legal_entity), acting_for.map(|a| &a.assignment), acting_for.map(|a| &a.grant), now,
-                family.expires_at, family.tokens_until
+                tenant,
+                family.id,
+                family.session,
+                family.client,
+                family.customer,
+                acting_for.map(|a| &a.legal_entity),
+                acting_for.map(|a| &a.assignment),
+                acting_for.map(|a| &a.grant),
+                now,
+                family.expires_at,
+                family.tokens_until
             ],
         )
         .await?;
@@ -279,8 +310,14 @@ impl Tx<'_> {
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $8
                   RETURNING epoch, generation",
                 params![
-                    tenant, family, i64::from(is_switch), acting_for.map(|a| &a.legal_entity),
-                    acting_for.map(|a| &a.assignment), acting_for.map(|a| &a.grant), tokens_until, now
+                    tenant,
+                    family,
+                    i64::from(is_switch),
+                    acting_for.map(|a| &a.legal_entity),
+                    acting_for.map(|a| &a.assignment),
+                    acting_for.map(|a| &a.grant),
+                    tokens_until,
+                    now
                 ],
             )
             .await?;

@@ -54,8 +54,7 @@ pub struct Site {
     pub modified_at: Timestamp,
 }
 
-
-impl Reader<'_> {
+impl Reader {
     pub(crate) async fn tenant(&mut self, tenant: &TenantId) -> Result<Option<TenantRow>, StoreError> {
         let row = self
             .query_one(
@@ -190,7 +189,12 @@ impl Tx<'_> {
     }
 
     /// `false` when the name means another tenant already.
-    pub(crate) async fn insert_tenant_name(&mut self, kind: &str, name: &str, tenant: &TenantId) -> Result<bool, StoreError> {
+    pub(crate) async fn insert_tenant_name(
+        &mut self,
+        kind: &str,
+        name: &str,
+        tenant: &TenantId,
+    ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
                 "INSERT INTO tenant_names (kind, name, tenant_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -201,7 +205,12 @@ impl Tx<'_> {
     }
 
     /// Makes or replaces a site; at most one is the default.
-    pub(crate) async fn upsert_site(&mut self, tenant: &TenantId, site: &Site, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn upsert_site(
+        &mut self,
+        tenant: &TenantId,
+        site: &Site,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let languages = super::to_json(&site.languages)?;
         let state = if site.is_active { "active" } else { "inactive" };
         if site.is_default {
@@ -220,8 +229,16 @@ impl Tx<'_> {
                     currency = excluded.currency, country = excluded.country, is_default = excluded.is_default,
                     state = excluded.state, version = sites.version + 1, modified_at = excluded.modified_at",
             params![
-                tenant, &site.id, &site.name, &site.language, languages, &site.currency, &site.country, site.is_default,
-                state, now
+                tenant,
+                &site.id,
+                &site.name,
+                &site.language,
+                languages,
+                &site.currency,
+                &site.country,
+                site.is_default,
+                state,
+                now
             ],
         )
         .await?;
@@ -235,8 +252,16 @@ impl Tx<'_> {
                                            published_at, activated_at, retired_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
                 params![
-                    tenant, &key.kid, &key.algorithm, &key.state, &key.private_sealed, &key.public_json, key.created_at,
-                    key.published_at, key.activated_at, key.retired_at
+                    tenant,
+                    &key.kid,
+                    &key.algorithm,
+                    &key.state,
+                    &key.private_sealed,
+                    &key.public_json,
+                    key.created_at,
+                    key.published_at,
+                    key.activated_at,
+                    key.retired_at
                 ],
             )
             .await?;

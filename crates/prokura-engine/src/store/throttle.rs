@@ -62,17 +62,25 @@ impl Tx<'_> {
     }
 }
 
-impl Reader<'_> {
+impl Reader {
     /// How many attempts of the budget are spent, without taking one.
     pub(crate) async fn attempts(&mut self, tenant: &TenantId, key: &str) -> Result<i64, StoreError> {
         let row = self
-            .query_one("SELECT failures FROM login_failures WHERE tenant_id = $1 AND key_hash = $2", params![tenant, key])
+            .query_one(
+                "SELECT failures FROM login_failures WHERE tenant_id = $1 AND key_hash = $2",
+                params![tenant, key],
+            )
             .await?;
         row.map_or(Ok(0), |row| row.get(0))
     }
 
     /// Whether the account has come in from this device before.
-    pub(crate) async fn is_known_device(&mut self, tenant: &TenantId, account: &str, device: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn is_known_device(
+        &mut self,
+        tenant: &TenantId,
+        account: &str,
+        device: &str,
+    ) -> Result<bool, StoreError> {
         let row = self
             .query_one(
                 "SELECT 1 FROM known_devices WHERE tenant_id = $1 AND account_hash = $2 AND device_hash = $3",

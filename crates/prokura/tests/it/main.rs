@@ -1,0 +1,3 @@
+//! Tests that knock at the front door: a real socket, a real database, time that only moves when told.
+
+mod thin_path;
