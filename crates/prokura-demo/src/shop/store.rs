@@ -1,0 +1,166 @@
+//! The shop's SQLite file: opening it, its tables, and running work on it away from the async threads.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+/// Written to `PRAGMA user_version`; a file with another number is not ours to touch.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Moments are RFC 3339 texts in UTC or plain dates, amounts are cents, discounts are basis points. An empty text stands
+/// for "no company" in `baskets`, so that one unique index covers both kinds.
+/// The lines of an order are written before the order, which takes its currency from them.
+const SCHEMA: &str = "
+    CREATE TABLE products (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        name_folded TEXT NOT NULL,
+        category TEXT NOT NULL,
+        quantity_per_unit TEXT NOT NULL,
+        unit_price INTEGER NOT NULL,
+        currency TEXT NOT NULL,
+        units_in_stock INTEGER NOT NULL CHECK (units_in_stock >= 0),
+        imported_stock INTEGER NOT NULL,
+        discontinued INTEGER NOT NULL,
+        import_run INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX products_by_category ON products (category);
+
+    CREATE TABLE prices (
+        legal_entity_id TEXT NOT NULL,
+        product_id TEXT NOT NULL,
+        category TEXT NOT NULL,
+        discount INTEGER NOT NULL,
+        import_run INTEGER NOT NULL,
+        PRIMARY KEY (legal_entity_id, product_id, category)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE orders (
+        id TEXT PRIMARY KEY,
+        legal_entity_id TEXT,
+        customer_id TEXT,
+        customer_email TEXT,
+        placed_at TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        reference TEXT,
+        import_run INTEGER
+    ) STRICT;
+    CREATE INDEX orders_of_company ON orders (legal_entity_id, placed_at, id) WHERE legal_entity_id IS NOT NULL;
+    CREATE INDEX orders_of_person ON orders (customer_id, placed_at, id) WHERE legal_entity_id IS NULL;
+
+    CREATE TABLE order_lines (
+        order_id TEXT NOT NULL REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED,
+        product_id TEXT NOT NULL,
+        product_name TEXT,
+        unit_price INTEGER NOT NULL,
+        quantity INTEGER NOT NULL,
+        discount INTEGER NOT NULL,
+        import_run INTEGER,
+        PRIMARY KEY (order_id, product_id)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE baskets (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        legal_entity_id TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        order_id TEXT REFERENCES orders (id)
+    ) STRICT;
+    CREATE UNIQUE INDEX open_baskets ON baskets (owner, legal_entity_id) WHERE order_id IS NULL;
+
+    CREATE TABLE basket_items (
+        basket_id TEXT NOT NULL REFERENCES baskets (id) ON DELETE CASCADE,
+        product_id TEXT NOT NULL REFERENCES products (id),
+        quantity INTEGER NOT NULL CHECK (quantity > 0),
+        added INTEGER NOT NULL,
+        PRIMARY KEY (basket_id, product_id)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO counters VALUES ('order', 10000), ('import', 0);
+";
+
+/// The shop's data. Clones share the same file.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    connection: Arc<Mutex<Connection>>,
+}
+
+/// Something broke while the shop used its data.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopError {
+    /// SQLite refused.
+    #[error("cannot use the shop database")]
+    Database(#[from] rusqlite::Error),
+    /// The file was written by another version of the shop.
+    #[error(
+        "the shop database has schema {found}, this program knows {SCHEMA_VERSION}; remove the file or use the program that made it"
+    )]
+    ForeignSchema {
+        /// The number found in the file.
+        found: i64,
+    },
+    /// A file to import cannot be read.
+    #[error("cannot read {file}")]
+    File {
+        /// Its name inside the directory.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread that did the work ended early.
+    #[error("work on the shop database was interrupted")]
+    Interrupted,
+}
+
+impl Shop {
+    /// Opens the shop's file and creates its tables when it is new.
+    pub fn open(path: &Path) -> Result<Self, ShopError> {
+        Self::prepare(Connection::open(path)?)
+    }
+
+    /// A shop that forgets everything when the last clone is dropped.
+    pub fn open_in_memory() -> Result<Self, ShopError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, ShopError> {
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        match transaction.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            0 => {
+                transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            }
+            SCHEMA_VERSION => {}
+            found => return Err(ShopError::ForeignSchema { found }),
+        }
+        transaction.commit()?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Runs work on the database on a thread that may block.
+    pub(super) async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<ShopError> + Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        let shop = self.clone();
+        tokio::task::spawn_blocking(move || shop.run_blocking(work))
+            .await
+            .unwrap_or_else(|_| Err(E::from(ShopError::Interrupted)))
+    }
+
+    pub(super) fn run_blocking<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
+        work(&mut self.connection.lock())
+    }
+}
