@@ -1,10 +1,10 @@
 //! A small shop service behind the gateway: products, orders and baskets in an SQLite file of its own.
 //!
 //! It has no login and reads no token. The gateway removes whatever identity headers a client sends and puts in its
-//! own, so the shop believes exactly those ([`caller`]) and must not be reachable in any other way. What a caller may see:
+//! own, so the shop believes exactly those (`caller`) and must not be reachable in any other way. What a caller may see:
 //!
 //! - **Products** are shown when a segment of the caller holds them, by product or by category. The gateway names the
-//!   segments of a customer acting for a company; the shop asks Prokura what the segments hold ([`segments`]).
+//!   segments of a customer acting for a company; the shop asks Prokura what the segments hold (`segments`).
 //!   Guests and private persons also see the segments named in [`ShopConfig::public_segments`]. A product
 //!   in none of these is answered like one that does not exist.
 //! - **Orders** are those of the company acted for; without a company, a customer's own private ones. No company in

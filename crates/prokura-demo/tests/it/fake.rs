@@ -14,6 +14,7 @@ use axum::{Form, Json, Router};
 use parking_lot::Mutex;
 use prokura_demo::data;
 use prokura_demo::shop::{self, Shop, ShopConfig};
+use prokura_demo::storefront::StorefrontConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -51,7 +52,6 @@ struct Records {
     counter: u32,
     calls: Vec<String>,
     is_down: bool,
-    names_no_segments: bool,
 }
 
 impl Records {
@@ -118,6 +118,18 @@ impl Fake {
         }
     }
 
+    pub(crate) fn storefront_config(&self) -> StorefrontConfig {
+        StorefrontConfig {
+            prokura_url: self.prokura_url.clone(),
+            gateway_url: self.gateway_url.clone(),
+            tenant: TENANT.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            shop_name: "Kontor".to_owned(),
+            is_https: false,
+            sample_logins: Vec::new(),
+        }
+    }
+
     /// Takes a company away from a customer, as an administrator would.
     pub(crate) fn unassign(&self, email: &str, entity: &str) {
         self.state.lock().assignments.retain(|(customer, id)| !(customer == email && id == entity));
@@ -138,11 +150,6 @@ impl Fake {
     /// Answers every call with 503 from now on.
     pub(crate) fn go_down(&self) {
         self.state.lock().is_down = true;
-    }
-
-    /// The gateway names no segments and says that there are more.
-    pub(crate) fn name_no_segments(&self) {
-        self.state.lock().names_no_segments = true;
     }
 
     /// The calls to the identity server so far, as method and path.
@@ -199,11 +206,7 @@ impl Fake {
         put("legalentityid", standing.legal_entity.as_deref().unwrap_or_default());
         put("legal-entity-id", standing.legal_entity.as_deref().unwrap_or_default());
         let segments = standing.customer.as_deref().map(|id| records.segments(id, standing.legal_entity.as_deref()));
-        if records.names_no_segments {
-            put("x-prokura-segments-more", "true");
-        } else {
-            put("x-prokura-segments", &Vec::from_iter(segments.unwrap_or_default()).join(","));
-        }
+        put("x-prokura-segments", &Vec::from_iter(segments.unwrap_or_default()).join(","));
         headers.remove("authorization");
     }
 }
@@ -322,8 +325,8 @@ async fn legal_entities(State(fake): State<Fake>, headers: HeaderMap) -> Respons
     let records = fake.state.lock();
     let Some(email) = records.bearer(&headers).and_then(|standing| standing.customer) else { return invalid_token() };
     let mine = records.assignments.iter().filter(|(customer, _)| *customer == email);
-    Json(Value::from_iter(mine.map(|(_, id)| json!({ "id": id, "name": records.entities[id], "type": "COMPANY" }))))
-        .into_response()
+    let rows = mine.map(|(_, id)| json!({ "id": id, "name": records.entities[id], "type": "COMPANY" }));
+    Json(rows.collect::<Value>()).into_response()
 }
 
 async fn service_token(Form(form): Form<Parameters>) -> Response {
@@ -345,7 +348,7 @@ async fn segments(State(fake): State<Fake>, headers: HeaderMap, Query(query): Qu
     // One that has ended stands beside the active ones.
     let ended = json!({ "id": "hospitality", "status": "ACTIVE", "validity": { "to": "2020-01-01T00:00:00.000Z" } });
     let rows = found.into_iter().map(|id| json!({ "id": id, "status": "ACTIVE" })).chain([ended]);
-    Json(Value::from_iter(rows)).into_response()
+    Json(rows.collect::<Value>()).into_response()
 }
 
 async fn items(
@@ -360,5 +363,5 @@ async fn items(
     let (size, page): (usize, usize) = (query["pageSize"].parse().unwrap(), query["pageNumber"].parse().unwrap());
     let records = fake.state.lock();
     let rows = records.items.iter().filter(|(segment, _, _)| *segment == id).skip((page - 1) * size).take(size);
-    Json(Value::from_iter(rows.map(|(_, kind, id)| json!({ "item": { "id": id }, "type": kind })))).into_response()
+    Json(rows.map(|(_, kind, id)| json!({ "item": { "id": id }, "type": kind })).collect::<Value>()).into_response()
 }

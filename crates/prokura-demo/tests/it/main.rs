@@ -1,4 +1,8 @@
 //! The shop and the storefront at their front doors, with a scripted Prokura beside them.
 
+#[cfg(test)]
 mod fake;
+#[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod storefront;

@@ -1,0 +1,21 @@
+//! The files that pages refer to, compiled in. Their addresses carry the program's version, so browsers may keep them.
+
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// `GET /assets/{file}`
+pub(super) async fn file(Path(name): Path<String>) -> Response {
+    let (kind, content) = match name.as_str() {
+        "storefront.css" => ("text/css; charset=utf-8", include_str!("../../assets/storefront.css")),
+        "storefront.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/storefront.js")),
+        "favicon.svg" => ("image/svg+xml", include_str!("../../assets/favicon.svg")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content).into_response()
+}

@@ -1,0 +1,156 @@
+//! The basket and ordering what is in it.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::catalog::Product;
+use super::gateway;
+use super::layout::{Frame, acting_for_words, money, page};
+use super::session::Notice;
+use super::visit::{Posted, Stop, Visit, sentence};
+
+#[derive(Template)]
+#[template(path = "basket.html")]
+struct BasketPage {
+    frame: Frame,
+    basket: Option<Basket>,
+}
+
+#[derive(Template)]
+#[template(path = "checkout.html")]
+struct CheckoutPage {
+    frame: Frame,
+    basket: Basket,
+}
+
+struct Basket {
+    id: String,
+    items: Vec<Item>,
+    total: String,
+    /// Nothing in it has left the assortment.
+    is_orderable: bool,
+}
+
+struct Item {
+    product_id: String,
+    quantity: i64,
+    /// `None` when the product cannot be seen any more.
+    product: Option<Product>,
+    total: String,
+}
+
+impl Basket {
+    /// A basket with something in it.
+    fn filled(basket: gateway::Basket) -> Option<Self> {
+        let currency = basket.currency;
+        let items: Vec<Item> = basket
+            .items
+            .into_iter()
+            .map(|item| Item {
+                product_id: item.product_id,
+                quantity: item.quantity,
+                product: item.product.map(Product::from),
+                total: item.total.map(|total| money(&total, &currency)).unwrap_or_default(),
+            })
+            .collect();
+        let is_orderable = items.iter().all(|item| item.product.as_ref().is_some_and(|product| product.is_orderable));
+        let total = money(&basket.total, &currency);
+        (!items.is_empty()).then_some(Self { id: basket.id, items, total, is_orderable })
+    }
+
+    async fn of(visit: &Visit) -> Result<Option<Self>, Stop> {
+        let baskets = visit.call(visit.app.gateway.baskets()).await?;
+        Ok(baskets.into_iter().next().and_then(Self::filled))
+    }
+}
+
+/// `GET /basket`
+pub(super) async fn show(visit: Visit) -> Result<Response, Stop> {
+    let basket = match visit.visitor {
+        super::session::Visitor::Passerby => None,
+        super::session::Visitor::Guest(_) | super::session::Visitor::Customer(_) => Basket::of(&visit).await?,
+    };
+    let frame = Frame::new(&visit, "basket", Some(basket.as_ref().map_or(0, |basket| basket.items.len())));
+    Ok(page(&BasketPage { frame, basket }))
+}
+
+/// `POST /basket/items`
+pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
+    let visit = posted.for_same_company()?.clone().into_guest().await?;
+    let back = Redirect::to(posted.return_to()).into_response();
+    let product_id = posted.text("product");
+    let Ok(quantity) = posted.text("quantity").parse::<i64>() else {
+        visit.notify(Notice::warning("Please enter a whole number of units."));
+        return Ok(back);
+    };
+    let added = visit.call(visit.app.gateway.add_to_basket(product_id, quantity)).await;
+    match added {
+        Ok(basket) => {
+            let of = |item: &gateway::Item| item.product_id == product_id;
+            let name = basket.items.into_iter().find(of).and_then(|item| item.product).map(|product| product.name);
+            let whose = whose_basket(&visit);
+            let name = name.unwrap_or_else(|| product_id.to_owned());
+            visit.notify(Notice::good(format!("Added {quantity} × {name} to {whose}.")));
+        }
+        Err(Stop::Refused(words)) => visit.notify(Notice::warning(sentence(&words))),
+        Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => return Err(stop),
+    }
+    Ok(back)
+}
+
+fn whose_basket(visit: &Visit) -> String {
+    let company = visit.customer().and_then(|customer| customer.acting_for.as_ref());
+    company.map_or_else(|| "your basket".to_owned(), |company| format!("the basket of {}", company.name))
+}
+
+/// `POST /basket/items/{product_id}`: another number of units, or none.
+pub(super) async fn change(Path(product): Path<String>, posted: Posted) -> Result<Response, Stop> {
+    let visit = posted.for_same_company()?;
+    let gateway = &visit.app.gateway;
+    let basket = posted.text("basket");
+    let changed = if posted.text("action") == "remove" {
+        visit.call(gateway.remove_from_basket(basket, &product)).await
+    } else {
+        let quantity = posted.text("quantity").parse().unwrap_or(0);
+        visit.call(gateway.set_quantity(basket, &product, quantity)).await
+    };
+    match changed {
+        Ok(()) => {}
+        Err(Stop::Refused(words)) => visit.notify(Notice::warning(sentence(&words))),
+        Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => return Err(stop),
+    }
+    Ok(Redirect::to("/basket").into_response())
+}
+
+/// `GET /checkout`
+pub(super) async fn review(visit: Visit) -> Result<Response, Stop> {
+    visit.needs_customer()?;
+    match Basket::of(&visit).await? {
+        Some(basket) if basket.is_orderable => {
+            let frame = Frame::new(&visit, "basket", Some(basket.items.len()));
+            Ok(page(&CheckoutPage { frame, basket }))
+        }
+        Some(_) | None => Ok(Redirect::to("/basket").into_response()),
+    }
+}
+
+/// `POST /checkout`
+pub(super) async fn order(posted: Posted) -> Result<Response, Stop> {
+    let visit = posted.for_same_company()?;
+    visit.needs_customer()?;
+    let (basket, reference) = (posted.text("basket"), posted.text("reference"));
+    let gateway = &visit.app.gateway;
+    match visit.call(gateway.order_basket(basket, reference)).await {
+        Ok(order) => {
+            let whom = acting_for_words(&visit.visitor);
+            visit.notify(Notice::good(format!("Thank you. Order {} was placed while {whom}.", order.id)));
+            Ok(Redirect::to(&format!("/orders/{}", order.id)).into_response())
+        }
+        Err(Stop::Refused(words)) => {
+            visit.notify(Notice::warning(format!("Nothing was ordered. {}", sentence(&words))));
+            Ok(Redirect::to("/basket").into_response())
+        }
+        Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => Err(stop),
+    }
+}
