@@ -5,6 +5,7 @@
 //! JWS, ours and a partner's, so no two places can understand one token differently.
 
 mod base64url;
+pub mod feed;
 mod json;
 mod jws;
 mod key;

@@ -1,0 +1,84 @@
+//! Finding the credential in a request. What it says is the verifier's business.
+
+use crate::refusal::Refusal;
+use http::{HeaderMap, HeaderValue, header};
+
+/// The longest token that is looked at.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// What a request brings along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Nothing.
+    Absent,
+    /// A bearer token: the whole field, and where the token begins in it. Sharing the field copies nothing.
+    Bearer { field: HeaderValue, from: usize },
+}
+
+impl Credential {
+    /// Reads `Authorization`. More than one is ambiguous; another scheme, or an impossible token, is a bad credential.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(field) = fields.next() else { return Ok(Self::Absent) };
+        if fields.next().is_some() {
+            return Err(Refusal::Ambiguous);
+        }
+        let text = field.to_str().map_err(|_| Refusal::InvalidCredential)?;
+        let (scheme, token) = text.split_once(' ').ok_or(Refusal::InvalidCredential)?;
+        let token = token.trim_start_matches(' ');
+        let is_token = !token.is_empty()
+            && token.len() <= MAX_TOKEN
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'='));
+        if !scheme.eq_ignore_ascii_case("bearer") || !is_token {
+            return Err(Refusal::InvalidCredential);
+        }
+        let from = text.len() - token.len();
+        Ok(Self::Bearer { field: field.clone(), from })
+    }
+
+    /// The token, when there is one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Bearer { field, from } => field.to_str().ok().and_then(|text| text.get(*from..)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &[&[u8]]) -> Result<Option<String>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(field).unwrap());
+        }
+        Credential::of(&headers).map(|credential| credential.token().map(str::to_owned))
+    }
+
+    #[test]
+    fn s56_only_one_well_formed_bearer_token_counts() {
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[b"Bearer a.b-c_d~e+f/g="]), Ok(Some("a.b-c_d~e+f/g=".to_owned())));
+        assert_eq!(read(&[b"bEARER  x"]), Ok(Some("x".to_owned())));
+        assert_eq!(read(&[b"Bearer x", b"Bearer x"]), Err(Refusal::Ambiguous));
+        for bad in [
+            &b""[..],
+            b"Bearer",
+            b"Bearer ",
+            b"Basic YTpi",
+            b"Bearer a b",
+            b"Bearer a,b",
+            b"x",
+            b"Bearer \xff",
+            b"Bearer\tx",
+        ] {
+            assert_eq!(read(&[bad]), Err(Refusal::InvalidCredential), "{:?}", String::from_utf8_lossy(bad));
+        }
+        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
+        assert_eq!(read(&[long.as_bytes()]), Err(Refusal::InvalidCredential));
+    }
+}
