@@ -249,3 +249,6 @@ fn take_moment(members: &mut Map<String, Value>, name: &str) -> Result<Option<Ti
 fn moment(members: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Rejection> {
     members.get(name).map(|value| value.as_i64().map(Timestamp::from_seconds).ok_or(Rejection::BadClaims)).transpose()
 }
+
+#[cfg(test)]
+mod tests;

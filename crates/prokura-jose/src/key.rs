@@ -32,6 +32,9 @@ pub enum KeyError {
     /// The signature could not be made.
     #[error("the signature could not be made")]
     Signing,
+    /// The token would be longer than any verifier of ours reads.
+    #[error("the token would have {0} bytes, more than fit in a header")]
+    TooLong(usize),
     /// A JWK lacks a member, or a member is malformed.
     #[error("the JWK member \"{0}\" is missing or malformed")]
     Member(&'static str),
@@ -264,3 +267,6 @@ impl fmt::Debug for HmacKey {
         f.write_str("HmacKey(…)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ fn permission_bits(metadata: &fs::Metadata) -> u32 {
 fn permission_bits(_: &fs::Metadata) -> u32 {
     0
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 
 mod standing;
 
-use crate::{HmacKey, KeyError, Rejection, SigningKey, base64url, json, jws::Claims};
+use crate::{
+    HmacKey, KeyError, Rejection, SigningKey, base64url, json,
+    jws::{Claims, MAX_TOKEN},
+};
 use prokura_domain::{Standing, Timestamp, TokenId};
 use serde_json::Value;
 use std::{io::Write as _, sync::Arc};
@@ -79,7 +82,8 @@ impl TokenMinter {
         json::write_member("jti", token.id.as_str(), &mut claims);
         standing::write(&token.standing, &mut claims);
         claims.push(b'}');
-        sign(&self.key, &self.head, &claims)
+        let token = sign(&self.key, &self.head, &claims)?;
+        if token.len() > MAX_TOKEN { Err(KeyError::TooLong(token.len())) } else { Ok(token) }
     }
 }
 
@@ -134,3 +138,6 @@ fn sign(key: &SigningKey, head: &str, claims: &[u8]) -> Result<String, KeyError>
     base64url::encode_onto(&signature, &mut token);
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests;

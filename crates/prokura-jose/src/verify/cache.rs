@@ -78,6 +78,13 @@ impl Cache {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let tokens =
+            |shard: &RwLock<Vec<Set>>| shard.read().iter().flatten().filter(|slot| slot.token.is_some()).count();
+        self.shards.iter().map(tokens).sum()
+    }
+
     fn hash(&self, text: &str) -> u64 {
         match text.as_bytes().last_chunk::<HASHED_BYTES>() {
             Some(end) => self.hasher.hash_one(end),

@@ -125,6 +125,11 @@ impl Revoked {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+
     pub(super) fn forget_expired(&mut self, now: Timestamp) {
         self.tenants.retain(|_, tenant| {
             tenant.forget_expired(now);

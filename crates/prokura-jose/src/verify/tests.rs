@@ -1,33 +1,54 @@
-//! The verifier as its callers see it. The matrix of revocations is in `revocation`, forged tokens are in `forged`.
+//! The verifier as its callers see it.
 
+mod cached;
+mod forged;
+mod revocation;
+
+use super::*;
 use crate::{
-    Algorithm,
-    testing::{NOW, anna, key, minter, token, verifier},
+    Algorithm, SigningKey, TokenMinter,
+    testing::{NOW, anna, id, issuer, key, minter, token, verifier},
 };
-use prokura_domain::Subject;
+use prokura_domain::{Standing, Subject};
+
+fn guest() -> Standing {
+    let mut standing = anna("acme");
+    standing.subject = Subject::Guest;
+    standing.acting_for = None;
+    standing.site = None;
+    standing.segments.clear();
+    standing.authenticated_at = None;
+    standing
+}
+
+fn service() -> Standing {
+    Standing { subject: Subject::Service, session: None, family: None, ..guest() }
+}
+
+/// A signed access token for `standing`.
+fn minted(key: &Arc<SigningKey>, standing: Standing) -> String {
+    let tenant = standing.tenant.to_string();
+    minter(key, &tenant).mint(&token(standing)).expect("minted")
+}
+
+fn verdict(verifier: &TokenVerifier, token: &str, now: Timestamp) -> Result<(), Rejection> {
+    verifier.verify(token, now).map(|_| ())
+}
 
 #[test]
 fn what_was_minted_is_what_is_verified() {
-    let mut private_person = anna("acme");
-    private_person.acting_for = None;
-    private_person.site = None;
-    private_person.segments.clear();
-    private_person.authenticated_at = None;
-    let mut guest = private_person.clone();
-    guest.subject = Subject::Guest;
-    let mut service = guest.clone();
-    service.subject = Subject::Service;
-    service.session = None;
-    service.family = None;
-    let mut locked = anna("acme");
-    locked.is_entity_locked = true;
-    locked.has_more_segments = true;
-    locked.epoch = u32::MAX;
-
+    let locked = Standing {
+        is_entity_locked: true,
+        has_more_segments: true,
+        epoch: u32::MAX,
+        scopes: prokura_domain::Scopes::default(),
+        ..anna("acme")
+    };
+    let private_person = Standing { acting_for: None, ..anna("acme") };
     for algorithm in Algorithm::ALL {
         let key = key(*algorithm, "k1");
         let (minter, verifier) = (minter(&key, "acme"), verifier(&key, "acme"));
-        for standing in [anna("acme"), private_person.clone(), guest.clone(), service.clone(), locked.clone()] {
+        for standing in [anna("acme"), private_person.clone(), guest(), service(), locked.clone()] {
             let mut expected = token(standing);
             expected.subject = "guest \"1\" \\ ä \u{0}".to_owned();
             let text = minter.mint(&expected).expect("signed");
@@ -36,4 +57,79 @@ fn what_was_minted_is_what_is_verified() {
             }
         }
     }
+}
+
+#[test]
+fn s40_a_key_of_another_tenant_is_refused_even_under_the_same_name() {
+    let (ours, theirs) = (key(Algorithm::Es256, "k1"), key(Algorithm::Es256, "k1"));
+    let both = verifier(&ours, "acme");
+    both.set_keys(id("other"), issuer("other"), issuer("other"), vec![theirs.public().clone()]);
+    assert_eq!(both.verify(&minted(&theirs, anna("other")), NOW).expect("valid").token.standing.tenant, id("other"));
+
+    // Signed by the other tenant's key, in the name of ours.
+    assert_eq!(verdict(&both, &minted(&theirs, anna("acme")), NOW), Err(Rejection::BadSignature));
+    // In its own name, for us, or with our tenant in its claims.
+    let crossed = TokenMinter::new(theirs.clone(), issuer("other"), issuer("acme"));
+    let crossed = crossed.mint(&token(anna("other"))).expect("minted");
+    assert_eq!(verdict(&both, &crossed, NOW), Err(Rejection::WrongAudience));
+    let posing = minter(&theirs, "other").mint(&token(anna("acme"))).expect("minted");
+    assert_eq!(verdict(&both, &posing, NOW), Err(Rejection::BadClaims));
+
+    let ours_alone = verifier(&ours, "acme");
+    assert_eq!(verdict(&ours_alone, &minted(&theirs, anna("other")), NOW), Err(Rejection::WrongIssuer));
+}
+
+#[test]
+fn s41_a_key_that_is_gone_ends_its_tokens_and_another_one_does_not() {
+    let (old, new) = (key(Algorithm::Es256, "k1"), key(Algorithm::EdDsa, "k2"));
+    let verifier = verifier(&old, "acme");
+    let set = |keys: &[&Arc<SigningKey>]| {
+        let keys = keys.iter().map(|key| key.public().clone()).collect();
+        verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), keys);
+    };
+    let (by_old, by_new) = (minted(&old, anna("acme")), minted(&new, anna("acme")));
+    assert_eq!(verdict(&verifier, &by_old, NOW), Ok(()));
+    assert_eq!(verdict(&verifier, &by_new, NOW), Err(Rejection::UnknownKey));
+    set(&[&new, &old]);
+    assert_eq!(verdict(&verifier, &by_old, NOW), Ok(()));
+    assert_eq!(verdict(&verifier, &by_new, NOW), Ok(()));
+    set(&[&new]);
+    assert_eq!(verdict(&verifier, &by_old, NOW), Err(Rejection::UnknownKey));
+    assert_eq!(verdict(&verifier, &by_new, NOW), Ok(()));
+
+    // Another key under the old name does not bring the old tokens back.
+    let impostor = key(Algorithm::Es256, "k1");
+    set(&[&new, &impostor]);
+    assert_eq!(verdict(&verifier, &by_old, NOW), Err(Rejection::BadSignature));
+    assert_eq!(verdict(&verifier, &minted(&impostor, anna("acme")), NOW), Ok(()));
+
+    verifier.remove_tenant(&id("nobody"));
+    assert_eq!(verdict(&verifier, &by_new, NOW), Ok(()));
+    verifier.remove_tenant(&id("acme"));
+    assert_eq!(verdict(&verifier, &by_new, NOW), Err(Rejection::WrongIssuer));
+}
+
+#[test]
+fn a_tenant_that_moves_to_another_issuer_leaves_its_old_tokens_behind() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, "acme");
+    let text = minted(&key, anna("acme"));
+    assert_eq!(verdict(&verifier, &text, NOW), Ok(()));
+    verifier.set_keys(id("acme"), issuer("moved"), issuer("moved"), vec![key.public().clone()]);
+    assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongIssuer));
+    verifier.set_keys(id("acme"), issuer("acme"), issuer("else"), vec![key.public().clone()]);
+    assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongAudience));
+    verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), vec![key.public().clone()]);
+    assert_eq!(verdict(&verifier, &text, NOW), Ok(()));
+}
+
+#[test]
+fn the_last_contact_is_the_latest() {
+    let verifier = TokenVerifier::new(0);
+    assert_eq!(verifier.last_contact(), None);
+    verifier.contacted(NOW);
+    verifier.contacted(NOW.plus_seconds(-5));
+    assert_eq!(verifier.last_contact(), Some(NOW));
+    verifier.contacted(NOW.plus_seconds(5));
+    assert_eq!(verifier.last_contact(), Some(NOW.plus_seconds(5)));
 }
