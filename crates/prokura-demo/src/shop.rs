@@ -82,12 +82,8 @@ struct Context {
 
 /// The shop's HTTP interface, to be served where only the gateway can reach it.
 pub fn router(shop: Shop, config: ShopConfig) -> Router {
-    let segments = Segments::new(&config);
-    router_with(shop, config, segments)
-}
-
-fn router_with(shop: Shop, config: ShopConfig, segments: Segments) -> Router {
-    let context = Context { shop, config: Arc::new(config), segments: Arc::new(segments) };
+    let segments = Arc::new(Segments::new(&config));
+    let context = Context { shop, config: Arc::new(config), segments };
     Router::new()
         .route("/api/products", get(catalog::list))
         .route("/api/products/{id}", get(catalog::show))

@@ -64,14 +64,10 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn new(config: &ShopConfig) -> Self {
-        Self::remembering(config, FRESH, STALE)
-    }
-
-    pub(super) fn remembering(config: &ShopConfig, fresh: Duration, stale: Duration) -> Self {
         Self {
             api: Api { http: http_client(), config: config.clone(), token: Mutex::new(None) },
-            items: Remembered::new(fresh, stale),
-            memberships: Remembered::new(fresh, stale),
+            items: Remembered::new(FRESH, STALE),
+            memberships: Remembered::new(FRESH, STALE),
         }
     }
 
@@ -322,4 +318,60 @@ fn http_client() -> reqwest::Client {
         .timeout(Duration::from_secs(3))
         .build()
         .expect("the settings above are always valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    async fn ask(
+        remembered: &Remembered<&'static str, u32>,
+        answer: Result<u32, SegmentsUnavailable>,
+    ) -> Result<u32, SegmentsUnavailable> {
+        remembered.get("key", async { answer }).await.map(|value| *value)
+    }
+
+    #[tokio::test]
+    async fn the_last_answer_is_used_while_there_is_none_but_not_for_ever() {
+        let (never, long) = (Duration::ZERO, Duration::from_hours(1));
+        let bounded = Remembered::new(never, long);
+        assert_eq!(ask(&bounded, Ok(1)).await.unwrap(), 1);
+        assert_eq!(ask(&bounded, Ok(2)).await.unwrap(), 2, "what can be asked anew is asked anew");
+        assert_eq!(ask(&bounded, Err(SegmentsUnavailable::Address)).await.unwrap(), 2);
+
+        let over = Remembered::new(never, never);
+        assert_eq!(ask(&over, Ok(1)).await.unwrap(), 1);
+        ask(&over, Err(SegmentsUnavailable::Address)).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn requests_for_one_key_wait_for_one_answer() {
+        let remembered = Remembered::new(Duration::from_hours(1), Duration::from_hours(1));
+        let asked = AtomicU32::new(0);
+        let get = || {
+            remembered.get("key", async {
+                tokio::task::yield_now().await;
+                Ok(asked.fetch_add(1, Ordering::Relaxed))
+            })
+        };
+        let (one, other) = tokio::join!(get(), get());
+        assert_eq!((*one.unwrap(), *other.unwrap()), (0, 0));
+    }
+
+    #[test]
+    fn a_segment_counts_while_it_is_active_and_within_its_time() {
+        let now = "2026-06-01T00:00:00Z".parse().unwrap();
+        for (row, expected) in [
+            (r#"{"id":"a","status":"ACTIVE"}"#, true),
+            (r#"{"id":"a","status":"INACTIVE"}"#, false),
+            (r#"{"id":"a","status":"ACTIVE","validity":{}}"#, true),
+            (r#"{"id":"a","status":"ACTIVE","validity":{"from":"2026-06-01T00:00:00.000Z"}}"#, true),
+            (r#"{"id":"a","status":"ACTIVE","validity":{"from":"2026-06-01T00:00:00.001Z"}}"#, false),
+            (r#"{"id":"a","status":"ACTIVE","validity":{"from":null,"to":"2026-06-01T00:00:00.000Z"}}"#, false),
+        ] {
+            assert_eq!(serde_json::from_str::<SegmentRow>(row).unwrap().is_active(now), expected, "{row}");
+        }
+    }
 }

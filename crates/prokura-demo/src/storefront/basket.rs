@@ -2,12 +2,13 @@
 
 use askama::Template;
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::catalog::Product;
 use super::gateway;
 use super::layout::{Frame, acting_for_words, money, page};
-use super::session::Notice;
+use super::session::{GuestItem, Notice};
 use super::visit::{Posted, Stop, Visit, sentence};
 
 #[derive(Template)]
@@ -153,4 +154,35 @@ pub(super) async fn order(posted: Posted) -> Result<Response, Stop> {
         }
         Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => Err(stop),
     }
+}
+
+/// What is in a guest's basket, to be taken along through the login. Without an answer, nothing is.
+pub(super) async fn guest_items(visit: &Visit) -> Vec<GuestItem> {
+    if visit.guest_tokens().is_none() {
+        return Vec::new();
+    }
+    let baskets = visit.call(visit.app.gateway.baskets()).await.unwrap_or_default();
+    let items = baskets.into_iter().flat_map(|basket| basket.items);
+    let named = items.filter_map(|item| Some((item.product?.name, item.product_id, item.quantity)));
+    named.map(|(name, product_id, quantity)| GuestItem { product_id, name, quantity }).collect()
+}
+
+/// Puts what a guest had chosen into the basket of whomever they act for now, as far as it is sold there. The result
+/// is to follow a sentence; it is empty when there was nothing.
+pub(super) async fn bring_guest_items(visit: &Visit) -> Result<String, Stop> {
+    let (mut brought, mut left) = (0, Vec::new());
+    for item in visit.take_guest_items() {
+        match visit.call(visit.app.gateway.add_to_basket(&item.product_id, item.quantity)).await {
+            Ok(_) => brought += 1,
+            Err(Stop::Refused(_) | Stop::Say { status: StatusCode::NOT_FOUND, .. }) => left.push(item.name),
+            Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => return Err(stop),
+        }
+    }
+    let came = match brought {
+        0 => String::new(),
+        1 => " What was in your basket came along.".to_owned(),
+        _ => format!(" The {brought} products from your basket came along."),
+    };
+    let stayed = if left.is_empty() { String::new() } else { format!(" Not available here: {}.", left.join(", ")) };
+    Ok(came + &stayed)
 }

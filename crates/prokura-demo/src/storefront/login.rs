@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::basket;
 use super::identity::{LoginRefused, Refreshed, Tokens};
 use super::layout::{Choice, Frame, acting_for_words, choices, page};
-use super::session::{Customer, Notice, Visitor};
+use super::session::{Customer, Notice};
 use super::upstream::Fault;
 use super::visit::{Lenient, Posted, Stop, Visit, local, with_return};
 use crate::data::SampleLogin;
@@ -84,11 +85,12 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
         }
     }
     let must_choose = customer.companies.len() > 1;
-    let visit = visit.logged_in(customer);
+    let visit = visit.logged_in(customer, basket::guest_items(visit).await);
     if must_choose {
         return Ok(visit.renamed_to(&with_return("/company", posted.return_to())));
     }
-    visit.notify(Notice::good(format!("Welcome. You are {}.", acting_for_words(&visit.visitor))));
+    let brought = basket::bring_guest_items(&visit).await?;
+    visit.notify(Notice::good(format!("Welcome. You are {}.{brought}", acting_for_words(&visit.visitor))));
     Ok(visit.renamed_to(posted.return_to()))
 }
 
@@ -157,9 +159,10 @@ pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
         visit.notify(Notice::warning("You cannot act for that company, or no longer. Nothing has changed."));
         return Ok(Redirect::to("/company").into_response());
     }
-    let visitor = visit.present_visitor();
-    if matches!(&visitor, Visitor::Customer(_)) && visitor.acting_for() != before {
-        visit.notify(Notice::good(format!("You are now {}.", acting_for_words(&visitor))));
+    let visit = visit.again();
+    let brought = basket::bring_guest_items(&visit).await?;
+    if visit.visitor.acting_for() != before || !brought.is_empty() {
+        visit.notify(Notice::good(format!("You are now {}.{brought}", acting_for_words(&visit.visitor))));
     }
     Ok(Redirect::to(posted.return_to()).into_response())
 }

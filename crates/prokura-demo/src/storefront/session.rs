@@ -83,6 +83,16 @@ pub(super) struct State {
     pub(super) visitor: Visitor,
     /// To be told on the next page.
     pub(super) notice: Option<Notice>,
+    /// What the guest had in the basket before logging in, until it is known for whom they act.
+    pub(super) guest_items: Vec<GuestItem>,
+}
+
+/// Something a guest wanted to buy.
+#[derive(Clone)]
+pub(super) struct GuestItem {
+    pub(super) product_id: String,
+    pub(super) name: String,
+    pub(super) quantity: i64,
 }
 
 /// Who sits in front of the browser.

@@ -4,6 +4,7 @@
 //! the action are always of one company. When the picture turns out to be old, nothing is done and the page is shown
 //! anew.
 
+use std::mem;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time;
@@ -20,7 +21,7 @@ use tokio::sync::OnceCell;
 use super::App;
 use super::identity::{Refreshed, Tokens};
 use super::layout;
-use super::session::{Customer, Notice, Session, SessionId, Visitor};
+use super::session::{Customer, GuestItem, Notice, Session, SessionId, State as SessionState, Visitor};
 use super::upstream::{Call, Fault};
 
 /// A browser's request, seen through its session.
@@ -290,13 +291,13 @@ impl Visit {
     }
 
     /// The visit goes on as a customer, under a new name: whoever knew the old one has nothing of it.
-    pub(super) fn logged_in(&self, customer: Customer) -> Self {
+    pub(super) fn logged_in(&self, customer: Customer, guest_items: Vec<GuestItem>) -> Self {
         self.app.sessions.end(&self.id);
         let id = SessionId::new();
         let session = self.app.sessions.find_or_begin(&id);
         let visitor = Visitor::Customer(customer);
-        session.state.lock().visitor = visitor.clone();
-        Self { id, session: Some(session), visitor, ..self.clone() }
+        *session.state.lock() = SessionState { visitor: visitor.clone(), notice: None, guest_items };
+        Self { id, session: Some(session), visitor, renewal: Arc::default(), ..self.clone() }
     }
 
     /// The visit goes on as a stranger's.
@@ -337,9 +338,15 @@ impl Visit {
         self.app.sessions.find_or_begin(&self.id).state.lock().notice = Some(notice);
     }
 
-    /// The visitor as the session knows them now, after a switch.
-    pub(super) fn present_visitor(&self) -> Visitor {
-        self.app.sessions.find(&self.id).map(|session| session.state.lock().visitor.clone()).unwrap_or_default()
+    /// The same request, seen anew after a switch.
+    pub(super) fn again(&self) -> Self {
+        let present = self.session.as_ref().map(|session| session.state.lock().visitor.clone());
+        Self { visitor: present.unwrap_or_default(), renewal: Arc::default(), ..self.clone() }
+    }
+
+    /// What the visitor had in the basket as a guest; asked for once.
+    pub(super) fn take_guest_items(&self) -> Vec<GuestItem> {
+        self.session.as_ref().map(|session| mem::take(&mut session.state.lock().guest_items)).unwrap_or_default()
     }
 
     pub(super) fn take_notice(&self) -> Option<Notice> {

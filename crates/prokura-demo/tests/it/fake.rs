@@ -135,6 +135,11 @@ impl Fake {
         self.state.lock().assignments.retain(|(customer, id)| !(customer == email && id == entity));
     }
 
+    /// Takes a company out of a segment.
+    pub(crate) fn leave_segment(&self, entity: &str, segment: &str) {
+        self.state.lock().members.retain(|(id, member, _)| !(id == segment && member == entity));
+    }
+
     /// Ends all access tokens; refresh tokens go on.
     pub(crate) fn expire_access_tokens(&self) {
         self.state.lock().access.clear();

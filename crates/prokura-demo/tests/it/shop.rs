@@ -366,16 +366,31 @@ async fn the_echo_shows_the_request_as_it_arrived() {
     assert_eq!(headers.iter().filter(|header| header[0] == "legalentityid").count(), 0);
 }
 
-#[test]
-fn a_second_import_changes_nothing_not_even_the_stock() {
+#[tokio::test]
+async fn a_second_import_changes_nothing_not_even_the_stock() {
     let directory = tempfile::tempdir().unwrap();
     data::write_to(directory.path()).unwrap();
     let shop = Shop::open(&directory.path().join("shop.db")).unwrap();
     let first = shop.import(directory.path()).unwrap();
+    let fake = Fake::start().await;
+    let tried = Tried { shop: shop::router(shop.clone(), fake.shop_config()), fake };
+    let caller = As::hamburg("erika");
+    let stock = async || tried.get(&caller, "/api/products/CT-101").await.body["unitsInStock"].clone();
+    let order = json!({ "lines": [{ "productId": "CT-101", "quantity": 4 }] });
+    assert_eq!(tried.send(&caller, "POST", "/api/orders", Some(order)).await.status, 201);
+
     assert_eq!(first, shop.import(directory.path()).unwrap());
+
+    assert_eq!(stock().await, 60);
+    assert_eq!(tried.count(&caller, "/api/orders").await, 18);
+    let products = std::fs::read_to_string(directory.path().join("products.csv")).unwrap();
+    let counted_anew = products.replace("118.40,EUR,64,", "118.40,EUR,70,");
+    assert_ne!(products, counted_anew);
+    std::fs::write(directory.path().join("products.csv"), counted_anew).unwrap();
+    shop.import(directory.path()).unwrap();
+    assert_eq!(stock().await, 70, "a stock that changed in the file is taken over");
     assert_eq!((first.products.accepted, first.orders.accepted, first.order_lines.accepted), (41, 60, 206));
     assert_eq!(first.rejected(), 0);
-    drop(shop);
     Shop::open(&directory.path().join("shop.db")).expect("the file can be opened again");
 }
 

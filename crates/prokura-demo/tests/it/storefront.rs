@@ -292,6 +292,27 @@ async fn a_guest_keeps_the_basket_when_the_token_expires() {
 }
 
 #[tokio::test]
+async fn what_a_guest_chose_comes_along_into_the_basket_of_the_company() {
+    let fake = Fake::start().await;
+    let browser = Browser::new(&fake);
+    let page = browser.open("/").await;
+    browser.add(&page, "CT-101", "2").await;
+    browser.add(&page, "CT-104", "1").await;
+    let chooser = browser.log_in(BUYER).await;
+    browser.choose(&chooser, HAMBURG).await.says("You are now acting for").says("The 2 products from your basket");
+    browser.open("/basket").await.says("€231.88");
+    browser.choose(&chooser, BREMEN).await.says_not("came along");
+    browser.open("/basket").await.says("Nothing here yet");
+
+    fake.leave_segment("alpenkueche", "general");
+    let other = browser.another();
+    let page = other.open("/").await;
+    other.add(&page, "CT-101", "1").await;
+    let welcome = other.log_in(OWNER).await;
+    welcome.says("You are acting for Alpenküche AG. Not available here: House blend coffee beans.");
+}
+
+#[tokio::test]
 async fn who_may_no_longer_act_for_a_company_is_told_and_chooses_again() {
     let fake = Fake::start().await;
     let browser = Browser::new(&fake);
