@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::catalog::Product;
@@ -167,15 +166,14 @@ pub(super) async fn guest_items(visit: &Visit) -> Vec<GuestItem> {
     named.map(|(name, product_id, quantity)| GuestItem { product_id, name, quantity }).collect()
 }
 
-/// Puts what a guest had chosen into the basket of whomever they act for now, as far as it is sold there. The result
-/// is to follow a sentence; it is empty when there was nothing.
-pub(super) async fn bring_guest_items(visit: &Visit) -> Result<String, Stop> {
+/// Puts what a guest had chosen into the basket of whomever they act for now, as far as that is possible. The result is
+/// to follow a sentence; it is empty when there was nothing.
+pub(super) async fn bring_guest_items(visit: &Visit) -> String {
     let (mut brought, mut left) = (0, Vec::new());
     for item in visit.take_guest_items() {
         match visit.call(visit.app.gateway.add_to_basket(&item.product_id, item.quantity)).await {
             Ok(_) => brought += 1,
-            Err(Stop::Refused(_) | Stop::Say { status: StatusCode::NOT_FOUND, .. }) => left.push(item.name),
-            Err(stop @ (Stop::Go(_) | Stop::Say { .. })) => return Err(stop),
+            Err(_) => left.push(item.name),
         }
     }
     let came = match brought {
@@ -184,5 +182,5 @@ pub(super) async fn bring_guest_items(visit: &Visit) -> Result<String, Stop> {
         _ => format!(" The {brought} products from your basket came along."),
     };
     let stayed = if left.is_empty() { String::new() } else { format!(" Not available here: {}.", left.join(", ")) };
-    Ok(came + &stayed)
+    came + &stayed
 }

@@ -89,7 +89,7 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
     if must_choose {
         return Ok(visit.renamed_to(&with_return("/company", posted.return_to())));
     }
-    let brought = basket::bring_guest_items(&visit).await?;
+    let brought = basket::bring_guest_items(&visit).await;
     visit.notify(Notice::good(format!("Welcome. You are {}.{brought}", acting_for_words(&visit.visitor))));
     Ok(visit.renamed_to(posted.return_to()))
 }
@@ -160,7 +160,7 @@ pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
         return Ok(Redirect::to("/company").into_response());
     }
     let visit = visit.again();
-    let brought = basket::bring_guest_items(&visit).await?;
+    let brought = basket::bring_guest_items(&visit).await;
     if visit.visitor.acting_for() != before || !brought.is_empty() {
         visit.notify(Notice::good(format!("You are now {}.{brought}", acting_for_words(&visit.visitor))));
     }

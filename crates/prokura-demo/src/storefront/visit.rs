@@ -19,7 +19,7 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use super::App;
-use super::identity::{Refreshed, Tokens};
+use super::identity::{Company, Refreshed, Tokens};
 use super::layout;
 use super::session::{Customer, GuestItem, Notice, Session, SessionId, State as SessionState, Visitor};
 use super::upstream::{Call, Fault};
@@ -209,12 +209,11 @@ impl Visit {
     async fn leave_company(&self, session: &Session, customer: Customer) -> Result<Stop, Stop> {
         match self.app.identity.refresh(&customer.tokens.refresh_token, None).await? {
             Refreshed::Granted(tokens) => {
-                let companies = self.app.identity.companies().send(&tokens.access_token).await?;
                 let left = customer.acting_for.as_ref().map_or("that company", |company| &company.name);
                 let text = format!("You can no longer act for {left}. Please choose for whom you go on.");
                 let mut state = session.state.lock();
                 state.notice = Some(Notice::warning(text));
-                state.visitor = Visitor::Customer(Customer { tokens, companies, acting_for: None, ..customer });
+                state.visitor = Visitor::Customer(Customer { tokens, acting_for: None, ..customer });
                 Ok(Stop::Go("/company".to_owned()))
             }
             Refreshed::NotAssigned | Refreshed::Ended => Ok(end_login(session)),
@@ -242,13 +241,12 @@ impl Visit {
         };
         match self.app.identity.refresh(&customer.tokens.refresh_token, company).await? {
             Refreshed::Granted(tokens) => {
-                let mut companies = customer.companies.clone();
-                if company.is_some_and(|id| companies.iter().all(|company| company.id != id)) {
-                    companies = self.app.identity.companies().send(&tokens.access_token).await?;
-                }
-                let acting_for = companies.iter().find(|known| Some(known.id.as_str()) == company).cloned();
-                session.state.lock().visitor =
-                    Visitor::Customer(Customer { tokens, companies, acting_for, ..customer });
+                // Whatever the list knows: the token acts for this company, so the banner has to say so.
+                let acting_for = company.map(|id| {
+                    let known = customer.companies.iter().find(|company| company.id == id).cloned();
+                    known.unwrap_or_else(|| Company { id: id.to_owned(), name: id.to_owned() })
+                });
+                session.state.lock().visitor = Visitor::Customer(Customer { tokens, acting_for, ..customer });
                 Ok(true)
             }
             Refreshed::NotAssigned => Ok(false),
