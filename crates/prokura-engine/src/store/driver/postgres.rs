@@ -180,7 +180,13 @@ impl Session {
     /// Runs one statement, after `BEGIN` when it is the first; both go out together.
     async fn run(&mut self, text: &str, params: &[Value<'_>]) -> Result<(Vec<tokio_postgres::Row>, u64), StoreError> {
         let begins = self.state == State::Announced;
-        let statement = self.watch(async |object| object.prepare_cached(text).await).await?;
+        let types: Vec<_> = params.iter().map(wire::declared).collect();
+        let statement = self.watch(async |object| object.prepare_typed_cached(text, &types).await).await?;
+        if statement.params().len() != params.len() {
+            self.has_failed = self.state != State::Autocommit;
+            let (taken, given) = (statement.params().len(), params.len());
+            return Err(StoreError::misuse(format!("the statement takes {taken} parameters, not {given}")));
+        }
         if begins {
             self.state = State::Open;
         }

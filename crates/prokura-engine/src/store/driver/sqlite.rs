@@ -8,11 +8,14 @@ mod turn;
 
 pub(super) use turn::Turn;
 
-use super::{Row, StoreError, Value, error::Reason, value::Cells};
+use super::{
+    Row, StoreError, Value,
+    error::Reason,
+    value::{Cell, Cells},
+};
 use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, types::ValueRef};
 use std::{
-    borrow::Cow,
     fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
@@ -251,11 +254,11 @@ fn execute(connection: &Connection, sql: &'static str, params: &[Value<'_>]) -> 
     Ok(u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX))
 }
 
-fn cell(index: usize, value: ValueRef<'_>) -> rusqlite::Result<Value<'static>> {
+fn cell(index: usize, value: ValueRef<'_>) -> rusqlite::Result<Cell> {
     match value {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Integer(number)),
-        ValueRef::Text(_) => Ok(Value::Text(Cow::Owned(value.as_str()?.to_owned()))),
+        ValueRef::Null => Ok(Cell::Null),
+        ValueRef::Integer(number) => Ok(Cell::Integer(number)),
+        ValueRef::Text(_) => Ok(Cell::Text(value.as_str()?.into())),
         ValueRef::Real(_) | ValueRef::Blob(_) => {
             Err(rusqlite::Error::InvalidColumnType(index, "neither TEXT nor BIGINT".to_owned(), value.data_type()))
         }
@@ -273,7 +276,7 @@ fn bind(statement: &mut CachedStatement<'_>, sql: &str, params: &[Value<'_>]) ->
         };
         highest = highest.max(number);
         match value {
-            Value::Null => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
+            Value::Null(_) => statement.raw_bind_parameter(index, rusqlite::types::Null)?,
             Value::Integer(integer) => statement.raw_bind_parameter(index, integer)?,
             // PostgreSQL takes no such text, so it must not depend on the database whether we do.
             Value::Text(text) if text.as_bytes().contains(&0) => {

@@ -9,11 +9,20 @@ use prokura_domain::{
 };
 use std::{borrow::Cow, sync::Arc};
 
-/// A value on its way into a statement, or kept from a row.
+/// The two types of columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `TEXT`.
+    Text,
+    /// `BIGINT`.
+    Integer,
+}
+
+/// A value on its way into a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
-    /// No value.
-    Null,
+    /// No value, where there could be one of this kind. PostgreSQL wants to know: from `$1 IS NULL` it cannot tell.
+    Null(Kind),
     /// A `BIGINT`.
     Integer(i64),
     /// A `TEXT`.
@@ -22,6 +31,9 @@ pub(crate) enum Value<'a> {
 
 /// What can be bound to a placeholder.
 pub(crate) trait ToValue {
+    /// What kind of column it goes with.
+    const KIND: Kind;
+
     /// The value as the database knows it.
     fn to_value(&self) -> Value<'_>;
 }
@@ -55,6 +67,8 @@ pub(crate) use params;
 macro_rules! text_columns {
     ($($name:ty),+ $(,)?) => {$(
         impl $crate::store::driver::ToValue for $name {
+            const KIND: $crate::store::driver::Kind = $crate::store::driver::Kind::Text;
+
             fn to_value(&self) -> $crate::store::driver::Value<'_> {
                 $crate::store::driver::Value::Text(std::borrow::Cow::Borrowed(self.as_str()))
             }
@@ -100,60 +114,80 @@ text_columns!(
 );
 
 impl ToValue for str {
+    const KIND: Kind = Kind::Text;
+
     fn to_value(&self) -> Value<'_> {
         Value::Text(Cow::Borrowed(self))
     }
 }
 
 impl ToValue for String {
+    const KIND: Kind = Kind::Text;
+
     fn to_value(&self) -> Value<'_> {
         Value::Text(Cow::Borrowed(self))
     }
 }
 
 impl ToValue for Arc<str> {
+    const KIND: Kind = Kind::Text;
+
     fn to_value(&self) -> Value<'_> {
         Value::Text(Cow::Borrowed(self))
     }
 }
 
 impl ToValue for Scopes {
+    const KIND: Kind = Kind::Text;
+
     fn to_value(&self) -> Value<'_> {
         Value::Text(Cow::Owned(self.to_string()))
     }
 }
 
 impl ToValue for Timestamp {
+    const KIND: Kind = Kind::Integer;
+
     fn to_value(&self) -> Value<'_> {
         Value::Integer(self.millis())
     }
 }
 
 impl ToValue for i64 {
+    const KIND: Kind = Kind::Integer;
+
     fn to_value(&self) -> Value<'_> {
         Value::Integer(*self)
     }
 }
 
 impl ToValue for u32 {
+    const KIND: Kind = Kind::Integer;
+
     fn to_value(&self) -> Value<'_> {
         Value::Integer(i64::from(*self))
     }
 }
 
 impl ToValue for bool {
+    const KIND: Kind = Kind::Integer;
+
     fn to_value(&self) -> Value<'_> {
         Value::Integer(i64::from(*self))
     }
 }
 
 impl<T: ToValue> ToValue for Option<T> {
+    const KIND: Kind = T::KIND;
+
     fn to_value(&self) -> Value<'_> {
-        self.as_ref().map_or(Value::Null, ToValue::to_value)
+        self.as_ref().map_or(Value::Null(T::KIND), ToValue::to_value)
     }
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
+    const KIND: Kind = T::KIND;
+
     fn to_value(&self) -> Value<'_> {
         T::to_value(self)
     }
@@ -246,9 +280,17 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(super) enum Cells {
     /// Copied while the statement ran.
-    Sqlite(Box<[Value<'static>]>),
+    Sqlite(Box<[Cell]>),
     /// Still as they came over the wire.
     Postgres(tokio_postgres::Row),
+}
+
+/// A column of a row of SQLite.
+#[derive(Debug)]
+pub(super) enum Cell {
+    Null,
+    Integer(i64),
+    Text(Box<str>),
 }
 
 impl Row {
@@ -277,9 +319,9 @@ impl Row {
     fn column(&self, index: usize) -> Result<Column<'_>, String> {
         match &self.cells {
             Cells::Sqlite(cells) => match cells.get(index) {
-                Some(Value::Null) => Ok(Column::Null),
-                Some(Value::Integer(number)) => Ok(Column::Integer(*number)),
-                Some(Value::Text(text)) => Ok(Column::Text(text)),
+                Some(Cell::Null) => Ok(Column::Null),
+                Some(Cell::Integer(number)) => Ok(Column::Integer(*number)),
+                Some(Cell::Text(text)) => Ok(Column::Text(text)),
                 None => Err("there is no such column".to_owned()),
             },
             Cells::Postgres(row) => super::postgres::column(row, index),

@@ -1,7 +1,7 @@
-//! Values on the wire. The server names the type of every placeholder when it prepares a statement, so `NULL` needs
-//! none of its own; results of `COUNT`, `SUM` and `EXISTS` are read as whole numbers, as SQLite gives them.
+//! Values on the wire. Every placeholder is declared `TEXT` or `BIGINT`, for the server cannot tell from `$1 IS NULL`;
+//! results of `COUNT`, `SUM` and `EXISTS` are read as whole numbers, as SQLite gives them.
 
-use super::super::{Column, Value};
+use super::super::{Column, Kind, Value};
 use std::error::Error;
 use tokio_postgres::{
     Row,
@@ -13,9 +13,7 @@ type Fault = Box<dyn Error + Sync + Send>;
 impl ToSql for Value<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Fault> {
         match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Integer(number) if *kind == Type::INT4 => i32::try_from(*number)?.to_sql(kind, out),
-            Self::Integer(number) if *kind == Type::INT2 => i16::try_from(*number)?.to_sql(kind, out),
+            Self::Null(_) => Ok(IsNull::Yes),
             Self::Integer(number) if *kind == Type::INT8 => number.to_sql(kind, out),
             Self::Text(text) if is_text(kind) => text.as_ref().to_sql(kind, out),
             Self::Integer(_) => Err(format!("a number where the statement takes {kind}").into()),
@@ -28,6 +26,14 @@ impl ToSql for Value<'_> {
     }
 
     to_sql_checked!();
+}
+
+/// The type a value is declared as.
+pub(super) fn declared(value: &Value<'_>) -> Type {
+    match value {
+        Value::Null(Kind::Text) | Value::Text(_) => Type::TEXT,
+        Value::Null(Kind::Integer) | Value::Integer(_) => Type::INT8,
+    }
 }
 
 fn is_text(kind: &Type) -> bool {

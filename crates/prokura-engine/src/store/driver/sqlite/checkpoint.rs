@@ -90,6 +90,12 @@ enum Mode {
     Truncate,
 }
 
+/// Whether the log is worth a look, as the writer sees it: a glance at shared memory.
+pub(super) fn is_due(connection: &Connection) -> bool {
+    let log = checkpoint(connection, Mode::Look);
+    log.is_ok_and(|log| log.pages - log.moved >= BACKLOG_PAGES || log.pages >= LOG_PAGES)
+}
+
 fn checkpoint(connection: &Connection, mode: Mode) -> rusqlite::Result<Log> {
     let sql = match mode {
         Mode::Look => "PRAGMA wal_checkpoint(NOOP)",

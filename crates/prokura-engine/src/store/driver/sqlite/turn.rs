@@ -4,7 +4,7 @@
 //! behind those already waiting; whoever comes first runs `COMMIT` for all. There is no count of waiters: one that goes
 //! away would leave the others hanging.
 
-use super::{Reason, StoreError, Value, WAIT, closed, translate};
+use super::{Reason, StoreError, Value, WAIT, checkpoint, closed, translate};
 use crate::store::driver::Row;
 use rusqlite::Connection;
 use std::{
@@ -19,12 +19,6 @@ use tokio::{
     time::timeout,
 };
 
-/// After how many flushes the log is looked at.
-const FLUSHES_PER_NUDGE: u64 = 64;
-
-/// After how many changed rows the log is looked at.
-const CHANGES_PER_NUDGE: u64 = 2_000;
-
 /// The connection that writes, and the group it works for.
 pub(super) struct Writer {
     /// `None` once closed.
@@ -35,8 +29,6 @@ pub(super) struct Writer {
     members: u32,
     /// How many `COMMIT`s there were.
     commits: u64,
-    /// `commits`, and the rows changed so far, when the log was last looked at.
-    nudged_at: (u64, u64),
     nudge: Arc<Notify>,
     /// Held until closed: keeps other processes away.
     lock: Option<File>,
@@ -59,15 +51,7 @@ impl Group {
 
 impl Writer {
     pub(super) fn new(connection: Connection, nudge: Arc<Notify>, lock: File) -> Self {
-        Self {
-            connection: Some(connection),
-            group: None,
-            members: 0,
-            commits: 0,
-            nudged_at: (0, 0),
-            nudge,
-            lock: Some(lock),
-        }
+        Self { connection: Some(connection), group: None, members: 0, commits: 0, nudge, lock: Some(lock) }
     }
 
     /// How many `COMMIT`s there were; `None` once closed.
@@ -151,12 +135,9 @@ impl Writer {
         connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    fn nudge_when_due(&mut self) {
-        let Some(connection) = &self.connection else { return };
-        let changes = connection.total_changes();
-        let (commits, changes_then) = self.nudged_at;
-        if self.commits >= commits + FLUSHES_PER_NUDGE || changes >= changes_then.saturating_add(CHANGES_PER_NUDGE) {
-            self.nudged_at = (self.commits, changes);
+    /// Wakes who tidies the log once there is something to do.
+    fn nudge_when_due(&self) {
+        if self.connection.as_ref().is_some_and(checkpoint::is_due) {
             self.nudge.notify_one();
         }
     }
