@@ -1,2 +1,47 @@
-//! Project tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask test`, `tidy` and `generate`. They run on a machine that has Rust, a C compiler
+//! and Debian's package tool, ask nothing, and end with a status other than zero when something is wrong.
+
+mod generate;
+mod needs;
+mod process;
+mod suite;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tasks of the Prokura project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need, build once, and run every test.
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Check the rules of the source tree that no compiler knows.
+    Tidy,
+    /// Write the committed files that the program itself can describe: OpenAPI, configuration reference, schema.
+    Generate {
+        /// Change nothing; fail when a committed file is not what would be written.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let root = process::root();
+    let passed = match Arguments::parse().task {
+        Task::Test { filter } => suite::run(&root, filter.as_deref())?,
+        Task::Tidy => tidy::report(&tidy::check(&root)?),
+        Task::Generate { check } => generate::run(&root, check)?,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,3 +1,5 @@
+//! The accept loop from outside: raw requests over real sockets, one per limit and per way to misbehave.
+
 use super::*;
 use axum::{Router, extract::DefaultBodyLimit, routing::any};
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! Framing as a table: what passes, what is refused, and that the cut of the bytes into reads changes nothing.
+
 use super::*;
 
 /// Feeds `raw` whole and then byte by byte; both must end alike. Says whether it was refused.
