@@ -1,3 +1,5 @@
+//! Sealed values open at their place, with their key, and not otherwise.
+
 use super::*;
 use crate::testing::{BrokenEntropy, CountingEntropy};
 

@@ -1,3 +1,5 @@
+//! What a minted token says, claim by claim.
+
 use super::*;
 use crate::{
     Algorithm,
@@ -99,34 +101,4 @@ fn other_tokens_are_signed_with_their_own_type() {
     let (header, payload) = decoded(&sign_jwt(&key, "logout+jwt", &claims).expect("signed"));
     assert_eq!(header, json!({ "alg": "EdDSA", "kid": "k1", "typ": "logout+jwt" }));
     assert_eq!(payload, claims);
-}
-
-/// Not a test: what minting and verifying cost. `cargo test --release -p prokura-jose -- --ignored --nocapture cost`
-#[test]
-#[ignore = "prints times; run it alone and optimized"]
-fn what_minting_and_verifying_cost() {
-    use std::time::Instant;
-    let per = |what: &str, count: u32, run: &mut dyn FnMut()| {
-        run();
-        let start = Instant::now();
-        (0..count).for_each(|_| run());
-        println!("{what}: {:.3} µs", start.elapsed().as_secs_f64() * 1e6 / f64::from(count));
-    };
-    for algorithm in Algorithm::ALL {
-        let key = key(*algorithm, "k1");
-        let (minter, verifier) = (minter(&key, "acme"), crate::testing::verifier(&key, "acme"));
-        let access_token = token(anna("acme"));
-        let text = minter.mint(&access_token).expect("minted");
-        let message = vec![b'x'; text.len()];
-        per(&format!("{algorithm} sign alone"), 2000, &mut || drop(key.sign(&message)));
-        per(&format!("{algorithm} mint"), 2000, &mut || drop(minter.mint(&access_token)));
-        let signature = key.sign(&message).expect("signed");
-        per(&format!("{algorithm} verify alone"), 2000, &mut || assert!(key.public().verify(&message, &signature)));
-        let empty = crate::TokenVerifier::new(0);
-        empty.set_keys(id("acme"), minter.issuer().clone(), minter.audience().clone(), vec![key.public().clone()]);
-        per(&format!("{algorithm} verify, first time"), 2000, &mut || drop(empty.verify(&text, NOW).expect("valid")));
-        per(&format!("{algorithm} verify, cached"), 1_000_000, &mut || {
-            drop(verifier.verify(&text, NOW).expect("valid"));
-        });
-    }
 }
