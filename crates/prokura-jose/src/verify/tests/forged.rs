@@ -100,6 +100,10 @@ fn s44_every_claim_is_required_and_typed() {
         changed["standing"].as_object_mut().expect("an object").remove(name).expect("it was there");
         assert_eq!(verify_claims(&changed), Err(Rejection::BadClaims), "without standing.{name}");
     }
+    // A company nobody granted.
+    let mut changed = claims();
+    changed["standing"] = json!({ "kind": "customer", "customer": "anna", "epoch": 3 });
+    assert_eq!(verify_claims(&changed), Err(Rejection::BadClaims));
 }
 
 #[test]

@@ -155,6 +155,14 @@ fn entries_are_forgotten_when_no_token_can_need_them() {
     verifier.forget_expired(NOW.plus_seconds(300));
     assert!(verifier.state.read().revoked.is_empty());
 
+    // A lift is remembered as long as the entry it takes back could come again.
+    let off = Revocation { expires_at: NOW.plus_seconds(9000), ..entry(0, RevocationKind::Client, "web") };
+    verifier.apply(&[off.clone(), lifted(1, RevocationKind::Client, "web")]);
+    verifier.forget_expired(NOW.plus_seconds(8999));
+    verifier.apply(&[off]);
+    assert_eq!(verdict(&verifier, &text, NOW), Ok(()));
+    verifier.forget_expired(NOW.plus_seconds(9000));
+
     // The entry that says it holds longest decides.
     let long = Revocation { expires_at: NOW.plus_seconds(9000), ..entry(0, RevocationKind::Token, "jti1") };
     for entries in
