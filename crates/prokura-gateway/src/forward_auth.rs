@@ -3,7 +3,8 @@
 //! nginx `auth_request` names the request in `X-Original-URI`, Caddy and Traefik in `X-Forwarded-Uri`; both count only
 //! from a configured peer, and never both at once, because one of them would be the client's. The answer carries every
 //! configured identity header, empty where there is no value: a header that is missing, some proxies take from the
-//! client. Nothing can be stripped here, so a query with a stripped parameter is refused.
+//! client. Nothing can be stripped here, so what would have to be is refused: a query with a stripped parameter, and any
+//! spelling of a protected header that the proxy does not overwrite.
 
 use crate::{
     body::GatewayBody,
@@ -61,6 +62,10 @@ async fn decide(gateway: &Gateway, table: &Table, headers: &HeaderMap) -> Result
         return Err(Refusal::WrongLevel);
     }
     if headers.contains_key(header::UPGRADE) && !route.websocket {
+        return Err(Refusal::WrongLevel);
+    }
+    // The proxy overwrites the names we answer with. Any other spelling of a protected one would go through it.
+    if headers.keys().any(|name| table.stripper.is_protected(name) && !route.injection.has(name)) {
         return Err(Refusal::WrongLevel);
     }
     let credential = if route.is_transparent() { Credential::Absent } else { Credential::of(headers)? };

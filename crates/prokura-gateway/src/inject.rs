@@ -139,6 +139,11 @@ impl Injection {
         }
     }
 
+    /// Whether the route injects a header of this name.
+    pub(crate) fn has(&self, name: &HeaderName) -> bool {
+        self.fields.iter().map(|(own, _)| own).chain(&self.assertion).any(|own| own == name)
+    }
+
     /// What makes an HTTP/1 upstream see the names as they are configured.
     pub(crate) fn spelling(&self) -> Extensions {
         self.spelling.clone()

@@ -117,7 +117,12 @@ impl Table {
         let routes = of_host.into_iter().flatten().chain(&self.general);
         let Some(route) = routes.into_iter().find(|route| is_below(&path, &route.path)) else {
             let is_known = of_host.is_some() || !self.general.is_empty();
-            return Err(if is_known { Refusal::NoRoute } else { Refusal::UnknownHost });
+            let is_plain = oddities.is_subset(PathOddities::default());
+            return Err(match (is_known, is_plain) {
+                (true, true) => Refusal::NoRoute,
+                (true, false) => Refusal::Ambiguous,
+                (false, _) => Refusal::UnknownHost,
+            });
         };
         if !oddities.is_subset(route.allowed) {
             return Err(Refusal::Ambiguous);

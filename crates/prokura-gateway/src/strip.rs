@@ -165,6 +165,11 @@ impl Stripper {
         }
     }
 
+    /// Whether `name` folds to a protected one.
+    pub(crate) fn is_protected(&self, name: &HeaderName) -> bool {
+        self.protected.contains(Fold::of(name.as_str()).as_bytes())
+    }
+
     /// Whether no header of ours may have this fold: it means something to HTTP, or to proxies.
     pub(crate) fn is_reserved(fold: &str) -> bool {
         let is_canonical = |name: &&str| self::fold(name) == fold;
