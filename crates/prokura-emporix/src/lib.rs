@@ -1,20 +1,51 @@
 //! The Emporix dialect: customer login, B2B token, companies, IAM, segments.
+//!
+//! Handlers translate and render; what is allowed and what follows from it is decided by the engine. Whatever the
+//! dialect does not know answers 404 in the shape clients expect, with the headers a browser needs to see it.
 
-use axum::Router;
-use prokura_engine::TenantSettings;
+#![expect(clippy::allow_attributes, reason = "what services share is used by them as they arrive")]
+
+#[allow(dead_code)]
+mod caller;
+mod cors;
+#[allow(dead_code)]
+mod fault;
+#[allow(dead_code)]
+mod params;
+mod settings;
+
+pub use settings::{service_scopes, tenant_settings};
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::Response};
+use fault::E3;
+use http::{HeaderValue, StatusCode, header};
 use prokura_http::Edge;
 
-/// Every route of the dialect.
-pub fn router(_edge: Edge) -> Router {
+/// The longest body, in bytes.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// Every route of the dialect. May be nested below a path prefix.
+pub fn router(edge: Edge) -> Router {
     Router::new()
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::map_response(keep_private))
+        .layer(middleware::from_fn_with_state(edge.clone(), cors::answer))
+        .with_state(edge)
 }
 
-/// What a tenant that speaks this dialect starts with.
-pub fn tenant_settings() -> TenantSettings {
-    let mut settings =
-        TenantSettings { switch_grace_seconds: 60, has_implicit_entity: true, ..TenantSettings::default() };
-    settings.dialects.push("emporix".to_owned());
-    settings.lifetimes.access = 2_591_999;
-    settings.lifetimes.refresh = 2_591_999;
-    settings
+/// A service or a path there is none of. The path is not repeated: it may hold a token.
+async fn unknown() -> E3 {
+    E3::new(StatusCode::NOT_FOUND, "There is no such resource.")
+}
+
+async fn wrong_method() -> E3 {
+    E3::new(StatusCode::METHOD_NOT_ALLOWED, "The resource does not have this method.")
+}
+
+/// Answers are about one customer or hold tokens; no cache may keep them unless a handler says otherwise.
+async fn keep_private(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
