@@ -5,6 +5,7 @@
 
 mod audit;
 mod background;
+mod backup;
 mod begin_guest;
 mod client;
 mod client_credentials;
@@ -28,6 +29,7 @@ mod tenant;
 mod throttle;
 
 pub use audit::{AuditEvent, Outcome};
+pub use backup::open_backup;
 pub use begin_guest::BeginGuest;
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
@@ -54,6 +56,11 @@ use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
 use prokura_jose::{MasterKey, Rejection, TokenVerifier, VerifiedToken};
 use std::{collections::HashMap, ops::Deref, sync::Arc};
 use store::{Driver, Store};
+
+/// The tables, as text.
+pub fn schema() -> &'static str {
+    store::SCHEMA
+}
 
 /// How many verified tokens a node remembers.
 const TOKEN_CACHE: usize = 65_536;

@@ -33,6 +33,9 @@ use std::{
     sync::Arc,
 };
 
+/// The tables, for the generated page.
+pub(crate) const SCHEMA: &str = include_str!("store/migrations/0001_foundation.sql");
+
 /// Where a committed revocation is announced on PostgreSQL.
 pub(crate) const FEED_CHANNEL: &str = "prokura_feed";
 

@@ -1,3 +1,4 @@
-//! The binary's own parts: how the edges are put together, and the commands.
+//! The binary's own parts: configuration, how the edges are put together, and the commands.
 
 pub mod app;
+pub mod config;

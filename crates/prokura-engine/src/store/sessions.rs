@@ -349,6 +349,24 @@ impl Tx<'_> {
         row.get(0).map(Some)
     }
 
+    /// Ends every session, family, refresh token and one-time link of a tenant; returns how many sessions.
+    pub(crate) async fn end_everything(&mut self, tenant: &TenantId, now: Timestamp) -> Result<u64, StoreError> {
+        for statement in [
+            "UPDATE refresh_tokens SET state = 'revoked', state_at = $2 WHERE tenant_id = $1 AND state <> 'revoked'",
+            "UPDATE token_families SET state = 'revoked', state_at = $2, end_reason = 'restore'
+              WHERE tenant_id = $1 AND state = 'active'",
+            "UPDATE login_tokens SET state = 'revoked', state_at = $2 WHERE tenant_id = $1 AND state = 'open'",
+        ] {
+            self.execute(statement, params![tenant, now]).await?;
+        }
+        self.execute(
+            "UPDATE sessions SET state = 'ended', state_at = $2, end_reason = 'restore'
+              WHERE tenant_id = $1 AND state = 'active'",
+            params![tenant, now],
+        )
+        .await
+    }
+
     /// Deletes ended and expired sessions with everything under them, oldest first, at most `limit` of each kind.
     pub(crate) async fn forget_sessions(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let mut gone = self

@@ -55,6 +55,12 @@ pub struct Site {
 }
 
 impl Reader {
+    /// The number of the newest migration.
+    pub(crate) async fn schema_version(&mut self) -> Result<i64, StoreError> {
+        let row = self.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migrations", params![]).await?;
+        row.map_or(Ok(0), |row| row.get(0))
+    }
+
     pub(crate) async fn tenant(&mut self, tenant: &TenantId) -> Result<Option<TenantRow>, StoreError> {
         let row = self
             .query_one(

@@ -1,0 +1,104 @@
+//! `prokura serve` and `prokura gateway`: run until told to stop, then end what is in flight.
+
+use crate::{
+    config::Config,
+    node::{Node, install_metrics},
+};
+use anyhow::Context as _;
+use prokura_domain::Clock;
+use prokura_engine::SystemClock;
+use prokura_gateway::{Gateway, RemoteSource};
+use prokura_http::server::{Limits, serve as serve_http};
+use prokura_jose::TokenVerifier;
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+/// How many verified tokens a gateway alone remembers.
+const TOKEN_CACHE: usize = 65_536;
+
+/// Runs a node until SIGTERM or SIGINT. SIGHUP reads the gateway's routes again.
+pub(super) async fn serve(mut config: Config, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    if let Some(listen) = listen {
+        config.server.listen = listen;
+    }
+    start_logging(&config)?;
+    if config.metrics.listen.is_some() {
+        install_metrics();
+    }
+    let node = Node::start(&config).await?;
+    tracing::info!(public = %node.public, gateway = node.gateway.map(tracing::field::display), "listening");
+    let gateway = node.gateway_service.clone();
+    wait(|| reload(gateway.as_ref())).await?;
+    tracing::info!("stopping");
+    node.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a gateway alone.
+pub(super) async fn gateway(mut config: Config, server: &str, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    if let Some(listen) = listen {
+        config.gateway.listen = Some(listen);
+    }
+    start_logging(&config)?;
+    let listen = config.gateway.listen.context("gateway.listen is not set: say where to listen")?;
+    let secret = config.gateway_secret()?.context("server.gateway_secret is not set: the server's feed asks for it")?;
+    let verifier = Arc::new(TokenVerifier::new(TOKEN_CACHE));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let source = RemoteSource::new(server, secret, Arc::clone(&verifier), Arc::clone(&clock))
+        .with_context(|| format!("--server {server} is not right"))?;
+    source.load().await.with_context(|| format!("the server {server} does not feed this gateway"))?;
+    let resolver: Arc<dyn prokura_gateway::Resolver> = Arc::new(source.clone());
+    let gateway = Gateway::new(&config.gateway.policy, verifier, clock, resolver).context("gateway.policy is not right")?;
+    let follower = tokio::spawn(async move { source.follow().await });
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("gateway.listen: cannot listen on {listen}"))?;
+    tracing::info!(gateway = %listen, server, "listening");
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let serving = tokio::spawn(serve_http(listener, gateway.clone(), Limits::streaming(), async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }));
+    wait(|| reload(Some(&gateway))).await?;
+    let _ = stop.send(true);
+    serving.await.context("the port ended badly")?;
+    follower.abort();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the end; everything else that is heard meanwhile is done.
+async fn wait(on_reload: impl Fn()) -> anyhow::Result<()> {
+    let hear = |kind: SignalKind| -> anyhow::Result<Signal> { signal(kind).context("no signals here") };
+    let (mut terminate, mut interrupt, mut hang_up) =
+        (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => on_reload(),
+        }
+    }
+}
+
+/// Reads the configuration again and swaps the gateway's routes; a mistake changes nothing.
+fn reload(gateway: Option<&Gateway>) {
+    let Some(gateway) = gateway else { return };
+    let file = std::env::var_os("PROKURA_CONFIG").map(std::path::PathBuf::from);
+    let result = Config::load(file.as_deref())
+        .and_then(|config| gateway.reload(&config.gateway.policy).context("gateway.policy is not right"));
+    match result {
+        Ok(()) => tracing::info!("the routes of the gateway were read again"),
+        Err(error) => tracing::error!(error = format!("{error:#}"), "the routes stay as they were"),
+    }
+}
+
+/// Logs go to standard error.
+pub(super) fn start_logging(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).context("log.filter is not right")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log.format.as_str() {
+        "json" => logs.json().flatten_event(true).try_init(),
+        _ => logs.try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+}

@@ -1,0 +1,203 @@
+//! One running node: the engine with its background jobs, the public port, and, where configured, the gateway's and
+//! the metrics' port. Used by `serve` and `demo` alike.
+
+use crate::{app, config::Config};
+use anyhow::Context as _;
+use axum::{Router, routing::get};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use prokura_domain::{Clock, Standing};
+use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy};
+use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
+use prokura_http::{
+    Edge, router_service,
+    server::{Limits, serve},
+};
+use prokura_web::WebConfig;
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+/// A running node.
+pub struct Node {
+    /// Its engine.
+    pub engine: Engine,
+    /// Where the public port really listens.
+    pub public: SocketAddr,
+    /// Where the gateway listens, when there is one.
+    pub gateway: Option<SocketAddr>,
+    /// The gateway, for reloading its routes.
+    pub gateway_service: Option<Gateway>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How long the background jobs may take to end.
+const BACKGROUND_DRAIN: Duration = Duration::from_secs(5);
+
+/// Opens the engine a configuration describes, without serving anything.
+///
+/// # Errors
+/// A folder, key or database that cannot be opened, each named.
+pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
+    let database = config.database()?;
+    if let prokura_engine::DatabaseConfig::Sqlite { path, .. } = &database {
+        make_folder(path.parent())?;
+    }
+    make_folder(config.master_key.file.parent())?;
+    let engine_config = EngineConfig {
+        database,
+        public_url: config.server.public_url.clone(),
+        master_key: config.master_key()?,
+        tenant_template: app::tenant_template(),
+        hash_workers: config.hash_workers(),
+        hash_cost: None,
+    };
+    Engine::open(engine_config, Arc::new(SystemClock), Arc::new(SystemEntropy::default()))
+        .await
+        .context("the engine cannot be started")
+}
+
+/// Only its owner looks into a folder with keys and data.
+fn make_folder(folder: Option<&Path>) -> anyhow::Result<()> {
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else { return Ok(()) };
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))
+}
+
+impl Node {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, with the key or file it is about.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let engine = open_engine(config).await?;
+        engine.load_tenants().await.context("the tenants cannot be read")?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        {
+            let (engine, stopped) = (engine.clone(), stopped.clone());
+            tasks.push(tokio::spawn(async move { engine.run_background(stopped).await }));
+        }
+
+        let edge = Edge {
+            engine: engine.clone(),
+            trusted_proxies: config.server.trusted_proxies.iter().filter_map(|prefix| prefix.parse().ok()).collect(),
+            hosts: Arc::new(public_hosts(config)),
+        };
+        let web = WebConfig { gateway_secret: config.gateway_secret()?.map(Arc::new) };
+        let listener = bind(config.server.listen, "server.listen").await?;
+        let public = listener.local_addr()?;
+        // The Emporix dialect allows URLs of 10 KB and headers of 60 KB.
+        let limits = Limits { target_bytes: 10 * 1024, header_bytes: 60 * 1024, body_bytes: 10 * 1024 * 1024, ..Limits::default() };
+        let service = router_service(app::public_router(edge, web));
+        tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
+
+        let mut node =
+            Self { engine: engine.clone(), public, gateway: None, gateway_service: None, stop, tasks };
+        if let Some(listen) = config.gateway.listen {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let resolver: Arc<dyn Resolver> = Arc::new(InProcess(engine.clone()));
+            let gateway = Gateway::new(&config.gateway.policy, Arc::clone(engine.verifier()), clock, resolver)
+                .context("gateway.policy is not right")?;
+            let listener = bind(listen, "gateway.listen").await?;
+            node.gateway = Some(listener.local_addr()?);
+            node.gateway_service = Some(gateway.clone());
+            node.tasks.push(tokio::spawn(serve(listener, gateway, Limits::streaming(), until(stopped.clone()))));
+        }
+        if let Some(listen) = config.metrics.listen {
+            let listener = bind(listen, "metrics.listen").await?;
+            let gateway = node.gateway_service.clone();
+            let router = Router::new().route("/metrics", get(async move || metrics_text(gateway.as_ref())));
+            node.tasks.push(tokio::spawn(serve(listener, router_service(router), Limits::default(), until(stopped))));
+        }
+        Ok(node)
+    }
+
+    /// Takes no new requests, lets those in flight end, and closes the database.
+    ///
+    /// # Errors
+    /// When the database cannot be closed in an orderly way.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let _ = self.stop.send(true);
+        let limit = Limits::default().drain + BACKGROUND_DRAIN;
+        for task in self.tasks {
+            let _ = tokio::time::timeout(limit, task).await;
+        }
+        self.engine.close().await.context("the database could not be closed in order")
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+fn public_hosts(config: &Config) -> std::collections::HashSet<String> {
+    config.hosts().into_iter().collect()
+}
+
+/// Resolves in this very process.
+struct InProcess(Engine);
+
+impl Resolver for InProcess {
+    fn resolve<'a>(&'a self, token: &'a str) -> Resolving<'a> {
+        Box::pin(async move {
+            let verified = self.0.verify(token).map_err(|_| ResolveError::Refused)?;
+            let standing: &Standing = &verified.token.standing;
+            match self.0.standing_now(standing).await {
+                Ok(standing) => Ok(standing),
+                Err(Error::Refused(_)) => Err(ResolveError::Refused),
+                Err(Error::Fault(_)) => Err(ResolveError::Unavailable),
+            }
+        })
+    }
+}
+
+/// The recorder of this process; made once, whoever asks first.
+fn recorder() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+}
+
+/// Begins to count. Without it nothing is recorded, and counting costs nothing.
+pub fn install_metrics() {
+    let _ = recorder();
+}
+
+fn metrics_text(gateway: Option<&Gateway>) -> String {
+    let mut text = recorder().map(PrometheusHandle::render).unwrap_or_default();
+    if let Some(gateway) = gateway {
+        let counts = gateway.counts();
+        for (outcome, count) in [
+            ("forwarded", counts.forwarded),
+            ("upgraded", counts.upgraded),
+            ("allowed", counts.allowed),
+            ("bad_request", counts.bad_request),
+            ("unauthorized", counts.unauthorized),
+            ("forbidden", counts.forbidden),
+            ("server_away", counts.server_away),
+            ("upstream_failed", counts.upstream_failed),
+        ] {
+            let _ = writeln!(text, "prokura_gateway_requests_total{{outcome=\"{outcome}\"}} {count}");
+        }
+        for (state, count) in
+            [("seen", counts.tokens_seen), ("unseen", counts.tokens_unseen), ("resolved", counts.tokens_resolved)]
+        {
+            let _ = writeln!(text, "prokura_gateway_tokens_total{{state=\"{state}\"}} {count}");
+        }
+    }
+    text
+}
