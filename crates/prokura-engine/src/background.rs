@@ -65,18 +65,23 @@ impl Engine {
         Ok(())
     }
 
-    /// One page of the feed, for gateways elsewhere: entries after `(since, after)`, oldest first, and the present
-    /// moment.
+    /// The feed for gateways elsewhere: every entry written at or after `since` that still matters, oldest first, and
+    /// the present moment.
     ///
     /// # Errors
     /// Only faults.
-    pub async fn revocations_since(
-        &self,
-        since: Timestamp,
-        after: &str,
-    ) -> Result<(Timestamp, Vec<Revocation>), Error> {
+    pub async fn revocations_since(&self, since: Timestamp) -> Result<(Timestamp, Vec<Revocation>), Error> {
         let now = self.clock.now();
-        Ok((now, self.store.read().await?.revocations(since, after, now, PAGE).await?))
+        let mut entries = Vec::new();
+        let (mut from, mut after) = (since, String::new());
+        loop {
+            let page = self.store.read().await?.revocations(from, &after, now, PAGE).await?;
+            let is_last = page.len() < PAGE as usize;
+            entries.extend(page);
+            let Some(last) = entries.last().filter(|_| !is_last) else { return Ok((now, entries)) };
+            from = last.at;
+            after.clone_from(&last.id);
+        }
     }
 
     /// Whether this node should get traffic: the database answers, the feed is fresh, the clock agrees with the

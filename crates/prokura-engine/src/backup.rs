@@ -53,7 +53,8 @@ impl Engine {
             let entry = Entry::new(&Actor::System, "installation.restore", "tenant", tenant.id.as_str());
             self.audit(&mut tx, &tenant.id, &origin, entry, now).await?;
             tx.commit().await?;
-            for key in self.keys(&tenant).await?.iter().filter(|key| key.state == "active" && key.algorithm != "HS256") {
+            for key in self.keys(&tenant).await?.iter().filter(|key| key.state == "active" && key.algorithm != "HS256")
+            {
                 self.retire_key(&tenant, &key.kid, true, &Actor::System, &origin).await?;
             }
         }

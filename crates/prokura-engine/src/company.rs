@@ -167,6 +167,26 @@ impl Engine {
         Ok(id)
     }
 
+    /// Changes an entity that is there.
+    pub(crate) async fn change_legal_entity_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        there: &LegalEntity,
+        request: &CreateLegalEntity,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let levels_below = tx.levels_below(&tenant.id, &there.id).await?;
+        self.check_parent(tx, tenant, &there.id, request.kind, request.parent.as_ref(), levels_below).await?;
+        if !tx.update_legal_entity(&tenant.id, &there.id, request, there.version, now).await? {
+            return Err(Refusal::StaleVersion.into());
+        }
+        let entry = Entry::new(actor, "legal_entity.update", "legal_entity", there.id.as_str()).entity(Some(&there.id));
+        self.audit(tx, &tenant.id, origin, entry, now).await
+    }
+
     /// Whether `entity` may be of this kind and hang under `parent`.
     pub(crate) async fn check_parent(
         &self,
@@ -340,6 +360,15 @@ impl Engine {
             self.publish(tx, tenant, RevocationKind::Grant, assignment.grant.as_str(), until, now).await?;
         }
         self.publish_rights(tx, tenant, Some(&assignment.customer), now).await
+    }
+
+    /// One legal entity.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn legal_entity(&self, tenant: &Tenant, id: &LegalEntityId) -> Result<LegalEntity, Error> {
+        let entity = self.store.read().await?.legal_entity(&tenant.id, id).await?;
+        Ok(entity.ok_or(Refusal::NotFound("legal entity"))?)
     }
 
     /// The entities a customer is assigned to, with the assignment, oldest first.

@@ -195,6 +195,9 @@ impl Engine {
         actor: &Actor,
         origin: &Origin,
     ) -> Result<Arc<Tenant>, Error> {
+        if request.id.as_str() == crate::operator::INSTALLATION {
+            return Err(Refusal::invalid("id", "this name stands for the installation itself").into());
+        }
         let settings = request.settings.clone().unwrap_or_else(|| self.tenant_template.clone());
         check_settings(&settings)?;
         retrying!(self.create_tenant_once(request, &settings, actor, origin))?;

@@ -152,7 +152,8 @@ impl Hidden {
         match file {
             Some(_) if !self.0.is_empty() => bail!("{key} and {key}_file are both set: keep one"),
             Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| format!("{key}_file: {} cannot be read", path.display()))?;
+                let text = fs::read_to_string(path)
+                    .with_context(|| format!("{key}_file: {} cannot be read", path.display()))?;
                 Ok(text.trim_end().to_owned())
             }
             None => Ok(self.0.clone()),
@@ -248,16 +249,22 @@ impl Config {
             let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
             lay_over(&mut table, &keys, &value).with_context(|| format!("the environment variable {variable}"))?;
         }
-        let config: Self =
-            toml::Value::Table(table).try_into().context("the configuration with its environment variables is not right")?;
+        let config: Self = toml::Value::Table(table)
+            .try_into()
+            .context("the configuration with its environment variables is not right")?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> anyhow::Result<()> {
         let url = &self.server.public_url;
-        if !(url.starts_with("https://") || url.starts_with("http://")) || url.ends_with('/') || url.contains(['?', '#', ' ']) {
-            bail!("server.public_url must be an origin such as https://id.example, without a slash at the end, not {url:?}");
+        if !(url.starts_with("https://") || url.starts_with("http://"))
+            || url.ends_with('/')
+            || url.contains(['?', '#', ' '])
+        {
+            bail!(
+                "server.public_url must be an origin such as https://id.example, without a slash at the end, not {url:?}"
+            );
         }
         for prefix in &self.server.trusted_proxies {
             prefix.parse::<IpPrefix>().map_err(|error| anyhow::anyhow!("server.trusted_proxies: {error}"))?;
@@ -278,9 +285,13 @@ impl Config {
     /// A URL that is neither SQLite's nor PostgreSQL's.
     pub fn database(&self) -> anyhow::Result<DatabaseConfig> {
         let url = self.database.url.or_file(self.database.url_file.as_deref(), "database.url")?;
-        let url = if self.database.url_file.is_some() && url.is_empty() { bail!("database.url_file is empty") } else { url };
+        let url =
+            if self.database.url_file.is_some() && url.is_empty() { bail!("database.url_file is empty") } else { url };
         if let Some(path) = url.strip_prefix("sqlite:") {
-            return Ok(DatabaseConfig::Sqlite { path: PathBuf::from(path), read_connections: self.database.read_connections.max(1) });
+            return Ok(DatabaseConfig::Sqlite {
+                path: PathBuf::from(path),
+                read_connections: self.database.read_connections.max(1),
+            });
         }
         if url.starts_with("postgresql://") || url.starts_with("postgres://") {
             return Ok(DatabaseConfig::Postgres {
@@ -307,7 +318,9 @@ impl Config {
         let mut previous = Vec::new();
         for file in &self.master_key.previous_files {
             let text = fs::read_to_string(file).with_context(|| format!("the master key {}", file.display()))?;
-            previous.push(MasterKey::from_base64(text.trim()).with_context(|| format!("the master key {}", file.display()))?);
+            previous.push(
+                MasterKey::from_base64(text.trim()).with_context(|| format!("the master key {}", file.display()))?,
+            );
         }
         Ok(key.with_previous(previous))
     }
@@ -317,7 +330,8 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, a secret too short to be one.
     pub fn gateway_secret(&self) -> anyhow::Result<Option<Secret>> {
-        let text = self.server.gateway_secret.or_file(self.server.gateway_secret_file.as_deref(), "server.gateway_secret")?;
+        let text =
+            self.server.gateway_secret.or_file(self.server.gateway_secret_file.as_deref(), "server.gateway_secret")?;
         match text.len() {
             0 => Ok(None),
             1..32 => bail!("server.gateway_secret must have at least 32 characters"),
@@ -352,7 +366,9 @@ fn lay_over(table: &mut toml::Table, keys: &[String], value: &str) -> anyhow::Re
         let entry = table.entry(key.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         table = entry.as_table_mut().with_context(|| format!("{key} is a value, not a section"))?;
     }
-    let read = |text: &str| toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut read| read.remove("value"));
+    let read = |text: &str| {
+        toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut read| read.remove("value"))
+    };
     let is_literal = value.starts_with('[') || value == "true" || value == "false" || value.parse::<i64>().is_ok();
     let parsed = if is_literal { read(value) } else { None };
     table.insert(last.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
@@ -364,7 +380,11 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, variables: &[(&str, &str)]) -> anyhow::Result<Config> {
-        Config::parse(text, "test.toml", variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Config::parse(
+            text,
+            "test.toml",
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -378,7 +398,8 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file() {
         let text = "[server]\nlisten = \"127.0.0.1:1\"\n[passwords]\nworkers = 3";
-        let variables = [("PROKURA__SERVER__LISTEN", "127.0.0.1:2"), ("PROKURA__PASSWORDS__WORKERS", "5"), ("OTHER", "x")];
+        let variables =
+            [("PROKURA__SERVER__LISTEN", "127.0.0.1:2"), ("PROKURA__PASSWORDS__WORKERS", "5"), ("OTHER", "x")];
         let config = parse(text, &variables).unwrap();
         assert_eq!(config.server.listen.port(), 2);
         assert_eq!(config.hash_workers(), 5);

@@ -65,7 +65,9 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
 
 /// Only its owner looks into a folder with keys and data.
 fn make_folder(folder: Option<&Path>) -> anyhow::Result<()> {
-    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else { return Ok(()) };
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+        return Ok(());
+    };
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new()
         .recursive(true)
@@ -98,12 +100,16 @@ impl Node {
         let listener = bind(config.server.listen, "server.listen").await?;
         let public = listener.local_addr()?;
         // The Emporix dialect allows URLs of 10 KB and headers of 60 KB.
-        let limits = Limits { target_bytes: 10 * 1024, header_bytes: 60 * 1024, body_bytes: 10 * 1024 * 1024, ..Limits::default() };
+        let limits = Limits {
+            target_bytes: 10 * 1024,
+            header_bytes: 60 * 1024,
+            body_bytes: 10 * 1024 * 1024,
+            ..Limits::default()
+        };
         let service = router_service(app::public_router(edge, web));
         tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
 
-        let mut node =
-            Self { engine: engine.clone(), public, gateway: None, gateway_service: None, stop, tasks };
+        let mut node = Self { engine: engine.clone(), public, gateway: None, gateway_service: None, stop, tasks };
         if let Some(listen) = config.gateway.listen {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let resolver: Arc<dyn Resolver> = Arc::new(InProcess(engine.clone()));

@@ -6,7 +6,7 @@ use crate::{
     company::{Assignment, CreateLegalEntity, LegalEntity, NewAssignment},
 };
 use prokura_domain::{
-    AssignmentId, CustomerId, GrantId, GroupId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp,
+    AssignmentId, AssignmentKind, CustomerId, GrantId, GroupId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp,
 };
 
 fn legal_entity(row: &Row) -> Result<LegalEntity, StoreError> {
@@ -98,6 +98,43 @@ impl Reader {
         .collect()
     }
 
+    /// How many levels of subsidiaries hang under the entity.
+    pub(crate) async fn levels_below(&mut self, tenant: &TenantId, id: &LegalEntityId) -> Result<usize, StoreError> {
+        let row = self
+            .query_one(
+                "WITH RECURSIVE tree (id, level) AS (
+                    SELECT e.id, 1 FROM legal_entities e WHERE e.tenant_id = $1 AND e.parent_id = $2
+                    UNION ALL
+                    SELECT c.id, t.level + 1 FROM tree t
+                      JOIN legal_entities c ON c.tenant_id = $1 AND c.parent_id = t.id
+                     WHERE t.level <= $3)
+                 SELECT COALESCE(MAX(level), 0) FROM tree",
+                params![tenant, id, MAX_HIERARCHY_DEPTH as i64],
+            )
+            .await?;
+        let levels: u32 = row.map_or(Ok(0), |row| row.get(0))?;
+        Ok(levels as usize)
+    }
+
+    /// The predefined group (Admin, Buyer, Requester, Contact) of a customer in an entity, the strongest first.
+    pub(crate) async fn predefined_group_of(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        entity: &LegalEntityId,
+    ) -> Result<Option<String>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT g.code FROM customer_group_members m
+                   JOIN customer_groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+                  WHERE m.tenant_id = $1 AND m.member_id = $2 AND g.legal_entity_id = $3 AND g.code IS NOT NULL
+                  ORDER BY CASE g.code WHEN 'B2B_CONTACT' THEN 1 ELSE 0 END, g.code LIMIT 1",
+                params![tenant, customer, entity],
+            )
+            .await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
     pub(crate) async fn assignment(
         &mut self,
         tenant: &TenantId,
@@ -177,6 +214,57 @@ impl Tx<'_> {
             )
             .await?;
         Ok(changed == 1)
+    }
+
+    /// `false` when the entity is gone or changed meanwhile.
+    pub(crate) async fn update_legal_entity(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+        new: &CreateLegalEntity,
+        version: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE legal_entities
+                    SET name = $3, name_key = $4, kind = $5, parent_id = $6, registration_id = $7, details_json = $8,
+                        version = version + 1, modified_at = $9
+                  WHERE tenant_id = $1 AND id = $2 AND version = $10",
+                params![
+                    tenant,
+                    id,
+                    &new.name,
+                    new.name.to_lowercase(),
+                    new.kind,
+                    new.parent.as_ref(),
+                    new.details.registration_id.as_deref(),
+                    to_json(&new.details)?,
+                    now,
+                    version
+                ],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Makes an assignment one of its own (not propagated), of this kind.
+    pub(crate) async fn own_assignment(
+        &mut self,
+        tenant: &TenantId,
+        id: &AssignmentId,
+        kind: AssignmentKind,
+        is_primary: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE contact_assignments
+                SET kind = $3, is_primary = $4, origin_id = NULL, version = version + 1, modified_at = $5
+              WHERE tenant_id = $1 AND id = $2",
+            params![tenant, id, kind, is_primary, now],
+        )
+        .await?;
+        Ok(())
     }
 
     pub(crate) async fn insert_predefined_group(

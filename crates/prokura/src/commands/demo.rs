@@ -16,23 +16,21 @@ use prokura_demo::{
 };
 use prokura_domain::{ClientId, ClientKind, RefreshPolicy, SiteId, TenantId};
 use prokura_engine::{Actor, CreateClient, CreateTenant, Engine, Error, Origin, Refusal, Site, Tenant, TenantSettings};
-use prokura_gateway::{GatewayConfig, Requirement, RouteConfig};
+use prokura_gateway::GatewayConfig;
 use prokura_http::{
     router_service,
     server::{Limits, serve},
 };
+use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Instant,
+    collections::BTreeMap, fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::Path,
+    process::ExitCode, sync::Arc, time::Instant,
 };
-use tokio::{net::TcpListener, signal::unix::{SignalKind, signal}, sync::watch};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
 const TENANT: &str = "demo";
 /// What outside programs read.
@@ -47,11 +45,17 @@ struct Cast {
 }
 
 /// Runs the demo until it is told to stop.
-pub(super) async fn demo(folder: &Path, port: u16, gateway_port: u16, import_from: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(super) async fn demo(
+    folder: &Path,
+    port: u16,
+    gateway_port: u16,
+    import_from: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let shop_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the shop")?;
     let storefront_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the storefront")?;
-    let config = configuration(folder, port, gateway_port, shop_listener.local_addr()?, storefront_listener.local_addr()?);
+    let config =
+        configuration(folder, port, gateway_port, shop_listener.local_addr()?, storefront_listener.local_addr()?)?;
     super::serve::start_logging(&config)?;
     let node = Node::start(&config).await?;
     let gateway_url = format!("http://127.0.0.1:{}", node.gateway.map_or(gateway_port, |address| address.port()));
@@ -61,7 +65,9 @@ pub(super) async fn demo(folder: &Path, port: u16, gateway_port: u16, import_fro
     let tenant = tenant(&node.engine).await?;
     let known = read_env(&folder.join(ENV_FILE));
     let env = clients(&node.engine, &tenant, known).await?;
-    import::run(&node.engine, &tenant, &source, &ImportOptions::quiet()).await.context("the sample data cannot be read in")?;
+    import::run(&node.engine, &tenant, &source, &ImportOptions::quiet())
+        .await
+        .context("the sample data cannot be read in")?;
 
     let shop = Shop::open(&folder.join("shop.db")).context("the shop's database")?;
     shop.import(&source).context("the shop's data")?;
@@ -92,7 +98,8 @@ pub(super) async fn demo(folder: &Path, port: u16, gateway_port: u16, import_fro
     let shop_service = router_service(shop::router(shop, shop_config));
     let shop_task = tokio::spawn(serve(shop_listener, shop_service, Limits::default(), until(stopped.clone())));
     let storefront_service = router_service(storefront::router(storefront_config));
-    let storefront_task = tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(stopped)));
+    let storefront_task =
+        tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(stopped)));
 
     write_env(folder, &prokura_url, &gateway_url, &tenant, &cast, &env)?;
     say(&format!(
@@ -120,7 +127,13 @@ pub(super) async fn demo(folder: &Path, port: u16, gateway_port: u16, import_fro
     Ok(ExitCode::SUCCESS)
 }
 
-fn configuration(folder: &Path, port: u16, gateway_port: u16, shop: SocketAddr, storefront: SocketAddr) -> Config {
+fn configuration(
+    folder: &Path,
+    port: u16,
+    gateway_port: u16,
+    shop: SocketAddr,
+    storefront: SocketAddr,
+) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], port));
     config.server.public_url = format!("http://127.0.0.1:{port}");
@@ -129,24 +142,21 @@ fn configuration(folder: &Path, port: u16, gateway_port: u16, shop: SocketAddr, 
     config.master_key.file = folder.join("master.key");
     config.mail.folder = folder.join("mail");
     "warn".clone_into(&mut config.log.filter);
-    let route = |path: &str, upstream: SocketAddr, require: Requirement| -> RouteConfig {
-        RouteConfig { tenant: Some(TENANT.to_owned()), ..RouteConfig::new(path, &format!("http://{upstream}"), require) }
-    };
-    let mut routes: Vec<RouteConfig> = shop::ROUTES
+    let route = |path: &str, upstream: SocketAddr, require: &str| json!({ "path": path, "upstream": format!("http://{upstream}"), "require": require, "tenant": TENANT });
+    let mut routes: Vec<Value> = shop::ROUTES
         .iter()
         .map(|(path, require)| {
-            route(path, shop, match require {
-                Require::Guest => Requirement::Guest,
-                Require::Customer => Requirement::Customer,
-            })
+            let require = match require {
+                Require::Guest => "guest",
+                Require::Customer => "customer",
+            };
+            route(path, shop, require)
         })
         .collect();
-    routes.push(route("/", storefront, Requirement::None));
-    config.gateway = GatewaySection {
-        listen: Some(SocketAddr::from(([127, 0, 0, 1], gateway_port))),
-        policy: GatewayConfig { routes, ..GatewayConfig::default() },
-    };
-    config
+    routes.push(route("/", storefront, "none"));
+    let policy: GatewayConfig = serde_json::from_value(json!({ "routes": routes })).context("the demo's routes")?;
+    config.gateway = GatewaySection { listen: Some(SocketAddr::from(([127, 0, 0, 1], gateway_port))), policy };
+    Ok(config)
 }
 
 /// The folder to import from, and who is in it.
@@ -179,10 +189,9 @@ fn cast_of(source: &Path) -> anyhow::Result<Cast> {
         companies.entry(of(&row, "customer_email")).or_default().push(of(&row, "legal_entity_id"));
     }
     let people = read("customers.csv")?;
-    let person = people
-        .iter()
-        .filter(|row| !of(row, "password").is_empty())
-        .find_map(|row| companies.get(&of(row, "email")).filter(|found| found.len() == 2).map(|found| (row, found.clone())));
+    let person = people.iter().filter(|row| !of(row, "password").is_empty()).find_map(|row| {
+        companies.get(&of(row, "email")).filter(|found| found.len() == 2).map(|found| (row, found.clone()))
+    });
     let Some((person, legal_entities)) = person else {
         bail!("{}: nobody with a password acts for exactly two companies", source.display());
     };
@@ -224,22 +233,68 @@ async fn tenant(engine: &Engine) -> anyhow::Result<Arc<Tenant>> {
 
 /// Where storefronts run while they are developed.
 fn cors_origins() -> Vec<String> {
-    ["http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"].map(str::to_owned).to_vec()
+    ["http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Makes the clients that are not there, and returns the lines about them. Secrets of clients that are there stand in
 /// the file from before; where it was lost, they are made anew.
-async fn clients(engine: &Engine, tenant: &Tenant, known: BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
+async fn clients(
+    engine: &Engine,
+    tenant: &Tenant,
+    known: BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let origin = Origin::local("demo");
     let all_scopes = prokura_emporix::service_scopes();
     let machine = "customersegment.segment_read";
     let mut env = BTreeMap::new();
     for (id, kind, grants, scopes, policy, id_key, secret_key) in [
-        ("demo-storefront", ClientKind::Public, "guest password refresh_token token_exchange", "", RefreshPolicy::Family, "EMPORIX_CLIENT_ID", ""),
-        ("demo-backend", ClientKind::Confidential, "client_credentials", &*all_scopes, RefreshPolicy::Family, "EMPORIX_BACKEND_ID", "EMPORIX_BACKEND_SECRET"),
-        ("demo-web", ClientKind::Confidential, "refresh_token", "", RefreshPolicy::Rotate { leeway_seconds: 10 }, "WEB_CLIENT_ID", "WEB_CLIENT_SECRET"),
-        ("demo-spa", ClientKind::Public, "refresh_token", "", RefreshPolicy::Rotate { leeway_seconds: 10 }, "SPA_CLIENT_ID", ""),
-        ("demo-m2m", ClientKind::Confidential, "client_credentials", machine, RefreshPolicy::Reuse, "M2M_CLIENT_ID", "M2M_CLIENT_SECRET"),
+        (
+            "demo-storefront",
+            ClientKind::Public,
+            "guest password refresh_token token_exchange",
+            "",
+            RefreshPolicy::Family,
+            "EMPORIX_CLIENT_ID",
+            "",
+        ),
+        (
+            "demo-backend",
+            ClientKind::Confidential,
+            "client_credentials",
+            &*all_scopes,
+            RefreshPolicy::Family,
+            "EMPORIX_BACKEND_ID",
+            "EMPORIX_BACKEND_SECRET",
+        ),
+        (
+            "demo-web",
+            ClientKind::Confidential,
+            "refresh_token",
+            "",
+            RefreshPolicy::Rotate { leeway_seconds: 10 },
+            "WEB_CLIENT_ID",
+            "WEB_CLIENT_SECRET",
+        ),
+        (
+            "demo-spa",
+            ClientKind::Public,
+            "refresh_token",
+            "",
+            RefreshPolicy::Rotate { leeway_seconds: 10 },
+            "SPA_CLIENT_ID",
+            "",
+        ),
+        (
+            "demo-m2m",
+            ClientKind::Confidential,
+            "client_credentials",
+            machine,
+            RefreshPolicy::Reuse,
+            "M2M_CLIENT_ID",
+            "M2M_CLIENT_SECRET",
+        ),
     ] {
         let client: ClientId = id.parse()?;
         let request = CreateClient {
@@ -279,7 +334,10 @@ async fn clients(engine: &Engine, tenant: &Tenant, known: BTreeMap<String, Strin
 
 fn read_env(path: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Every value is free of characters a shell would read.

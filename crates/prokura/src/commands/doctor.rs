@@ -14,10 +14,20 @@ pub(super) async fn doctor(config: &Config, output: Output) -> anyhow::Result<Ex
     ));
     match node::open_engine(config).await {
         Ok(engine) => {
-            findings.push(("database", engine.schema_version().await.map(|version| format!("answers, tables at version {version}")).map_err(|error| error.to_string())));
+            findings.push((
+                "database",
+                engine
+                    .schema_version()
+                    .await
+                    .map(|version| format!("answers, tables at version {version}"))
+                    .map_err(|error| error.to_string()),
+            ));
             findings.push(("readiness", engine.readiness().await.map(|()| "would take traffic".to_owned())));
             let tenants = engine.load_tenants().await.map(|()| engine.loaded_tenants().len());
-            findings.push(("tenants and keys", tenants.map(|count| format!("{count} can be opened")).map_err(|error| error.to_string())));
+            findings.push((
+                "tenants and keys",
+                tenants.map(|count| format!("{count} can be opened")).map_err(|error| error.to_string()),
+            ));
             let _ = engine.close().await;
         }
         Err(error) => findings.push(("database", Err(format!("{error:#}")))),

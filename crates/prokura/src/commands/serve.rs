@@ -7,7 +7,7 @@ use crate::{
 use anyhow::Context as _;
 use prokura_domain::Clock;
 use prokura_engine::SystemClock;
-use prokura_gateway::{Gateway, RemoteSource};
+use prokura_gateway::{Gateway, remote::RemoteSource};
 use prokura_http::server::{Limits, serve as serve_http};
 use prokura_jose::TokenVerifier;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
@@ -47,22 +47,32 @@ pub(super) async fn gateway(mut config: Config, server: &str, listen: Option<Soc
     let secret = config.gateway_secret()?.context("server.gateway_secret is not set: the server's feed asks for it")?;
     let verifier = Arc::new(TokenVerifier::new(TOKEN_CACHE));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let source = RemoteSource::new(server, secret, Arc::clone(&verifier), Arc::clone(&clock))
+    let source = RemoteSource::new(server, secret.expose(), Arc::clone(&verifier), Arc::clone(&clock))
+        .map(Arc::new)
         .with_context(|| format!("--server {server} is not right"))?;
     source.load().await.with_context(|| format!("the server {server} does not feed this gateway"))?;
-    let resolver: Arc<dyn prokura_gateway::Resolver> = Arc::new(source.clone());
-    let gateway = Gateway::new(&config.gateway.policy, verifier, clock, resolver).context("gateway.policy is not right")?;
-    let follower = tokio::spawn(async move { source.follow().await });
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("gateway.listen: cannot listen on {listen}"))?;
+    let resolver: Arc<dyn prokura_gateway::Resolver> = Arc::clone(&source) as _;
+    let gateway =
+        Gateway::new(&config.gateway.policy, verifier, clock, resolver).context("gateway.policy is not right")?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("gateway.listen: cannot listen on {listen}"))?;
     tracing::info!(gateway = %listen, server, "listening");
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let mut end = stopped.clone();
+    let follower = tokio::spawn(async move {
+        source
+            .run(async move {
+                let _ = end.wait_for(|stop| *stop).await;
+            })
+            .await;
+    });
     let serving = tokio::spawn(serve_http(listener, gateway.clone(), Limits::streaming(), async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
     wait(|| reload(Some(&gateway))).await?;
     let _ = stop.send(true);
     serving.await.context("the port ended badly")?;
-    follower.abort();
+    follower.await.context("the feed ended badly")?;
     Ok(ExitCode::SUCCESS)
 }
 
