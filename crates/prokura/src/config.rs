@@ -396,6 +396,12 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_is_the_default() {
+        let reference = parse(include_str!("commands/reference.toml"), &[]).unwrap();
+        assert_eq!(format!("{reference:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
     fn the_environment_wins_over_the_file() {
         let text = "[server]\nlisten = \"127.0.0.1:1\"\n[passwords]\nworkers = 3";
         let variables =
