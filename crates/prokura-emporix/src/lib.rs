@@ -49,6 +49,3 @@ async fn keep_private(mut response: Response) -> Response {
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
-pub fn service_scopes() -> String {
-    String::new()
-}
