@@ -36,12 +36,24 @@ enum Task {
     },
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        // What went wrong and where is in the message; a stack of this program would only push it out of sight.
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does the task; `true` when it found nothing wrong.
+fn run(task: &Task) -> Result<bool> {
     let root = process::root();
-    let passed = match Arguments::parse().task {
-        Task::Test { filter } => suite::run(&root, filter.as_deref())?,
-        Task::Tidy => tidy::report(&tidy::check(&root)?),
-        Task::Generate { check } => generate::run(&root, check)?,
-    };
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match task {
+        Task::Test { filter } => suite::run(&root, filter.as_deref()),
+        Task::Tidy => Ok(tidy::report(&tidy::check(&root)?)),
+        Task::Generate { check } => generate::run(&root, *check),
+    }
 }
