@@ -12,6 +12,8 @@ mod cors;
 mod fault;
 #[allow(dead_code)]
 mod params;
+#[allow(dead_code)]
+mod query;
 mod settings;
 
 pub use settings::{service_scopes, tenant_settings};
