@@ -7,6 +7,10 @@ use hyper::body::Incoming;
 use std::{
     error::Error,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -16,7 +20,17 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 /// A request body on its way to an upstream.
 pub(crate) enum UpstreamBody {
     Empty,
-    Stream(UnsyncBoxBody<Bytes, BoxError>),
+    Stream(UnsyncBoxBody<Bytes, BoxError>, Progress),
+}
+
+/// Counts the pieces of a body that went on their way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl UpstreamBody {
@@ -25,7 +39,19 @@ impl UpstreamBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        if body.is_end_stream() { Self::Empty } else { Self::Stream(body.map_err(Into::into).boxed_unsync()) }
+        if body.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Stream(body.map_err(Into::into).boxed_unsync(), Progress::default())
+        }
+    }
+
+    /// How far the body has come; `None` when there is none.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Empty => None,
+            Self::Stream(_, progress) => Some(progress.clone()),
+        }
     }
 }
 
@@ -36,21 +62,25 @@ impl Body for UpstreamBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Stream(body) => without_trailers(Pin::new(body), cx),
+            Self::Stream(body, progress) => {
+                let frame = ready!(without_trailers(Pin::new(body), cx));
+                progress.0.fetch_add(1, Ordering::Relaxed);
+                Poll::Ready(frame)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream(body) => body.is_end_stream(),
+            Self::Stream(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(body) => body.size_hint(),
+            Self::Stream(body, _) => body.size_hint(),
         }
     }
 }

@@ -122,7 +122,7 @@ pub struct RouteConfig {
     /// Ambiguous spellings of a path that this upstream needs.
     #[serde(default)]
     pub allow_in_path: Vec<PathOddity>,
-    /// Until the upstream's answer begins, in seconds; 0 for no limit.
+    /// Until the upstream's answer begins, in seconds, from the last piece of the request's body on; 0 for no limit.
     #[serde(default = "thirty")]
     pub timeout_seconds: u32,
 }

@@ -1,7 +1,7 @@
 //! Sending a request on: pooled connections, streaming both ways, and WebSocket tunnels (S-59).
 
 use crate::{
-    body::{BoxError, UpstreamBody},
+    body::{BoxError, Progress, UpstreamBody},
     refusal::Refusal,
     route::Route,
     strip::asks_upgrade,
@@ -85,9 +85,18 @@ impl Forwarder {
         parts: Parts,
         body: UpstreamBody,
     ) -> Result<Response<Incoming>, Refusal> {
-        let sending = self.0.request(Request::from_parts(parts, body)).ok_or(Refusal::UpstreamBroken)?;
+        let progress = body.progress();
+        let mut sending = self.0.request(Request::from_parts(parts, body)).ok_or(Refusal::UpstreamBroken)?;
         let answer = match route.timeout {
-            Some(patience) => timeout(patience, sending).await.map_err(|_| Refusal::UpstreamSlow)?,
+            Some(patience) => loop {
+                // While a body goes up, the upstream has nothing to answer yet.
+                let before = progress.as_ref().map(Progress::read);
+                match timeout(patience, &mut sending).await {
+                    Ok(answer) => break answer,
+                    Err(_) if progress.as_ref().map(Progress::read) != before => {}
+                    Err(_) => return Err(Refusal::UpstreamSlow),
+                }
+            },
             None => sending.await,
         };
         answer.map_err(|error| {

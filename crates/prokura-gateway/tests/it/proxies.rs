@@ -62,7 +62,7 @@ async fn run(gateway: Running, mut command: Command, package: &str, port: u16, d
             panic!("{package} cannot be started ({error}); install the Debian package \"{package}\"")
         });
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut proxy = Proxy { gateway, address, child, directory: directory };
+    let mut proxy = Proxy { gateway, address, child, directory };
     let began = Instant::now();
     while tokio::net::TcpStream::connect(address).await.is_err() {
         let output = || std::fs::read_to_string(proxy.directory.path().join("output")).unwrap_or_default();

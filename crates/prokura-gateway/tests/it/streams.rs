@@ -102,3 +102,17 @@ async fn s70_a_tunnel_ends_when_its_token_is_revoked() {
     let _ = soon(stream.read_to_end(&mut rest)).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_slow_upload_does_not_count_against_the_upstream() {
+    let gateway = start().await;
+    let head = "POST /quick/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\n";
+    let mut stream = open(&gateway, head).await;
+    // In all longer than the second the upstream has to answer.
+    for byte in b"abcde" {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        stream.write_all(&[*byte]).await.unwrap();
+    }
+    let answer = read_until(&mut stream, "abcde").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}

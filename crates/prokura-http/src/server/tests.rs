@@ -254,6 +254,57 @@ async fn http2_with_prior_knowledge_is_served() {
     driving.abort();
 }
 
+/// One HTTP/2 frame (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend_from_slice(&[kind, flags]);
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test]
+async fn s134_http2_floods_end_the_connection() {
+    const GET: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    const POST: &[u8] = &[0x83, 0x86, 0x84, 0x41, 1, b'a'];
+    let resets = |number: u32| {
+        let stream = 2 * number + 1;
+        [frame(1, 0x5, stream, GET), frame(3, 0, stream, &8u32.to_be_bytes())].concat()
+    };
+    let continuations = |number: u32| match number {
+        0 => frame(1, 0x1, 1, GET),
+        _ => frame(9, 0, 1, &[&[0x00, 1, b'x', 0x7f, 0xa1, 0x0f][..], &[b'y'; 2064]].concat()),
+    };
+    let empty_data = |number: u32| match number {
+        0 => frame(1, 0x4, 1, POST),
+        _ => frame(0, 0, 1, &[]),
+    };
+    let server = start(Limits::default()).await;
+    let flood = async |name: &str, next: &dyn Fn(u32) -> Vec<u8>| {
+        let mut stream = server.connect().await;
+        let opening = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+        stream.write_all(&opening).await.unwrap();
+        let began = Instant::now();
+        for number in 0..200_000 {
+            assert!(began.elapsed() < Duration::from_secs(20), "{name} goes on after {number} frames");
+            if stream.write_all(&next(number)).await.is_err() {
+                break;
+            }
+        }
+        // Other clients are served meanwhile and afterwards.
+        assert!(server.exchange(FINE).await.starts_with("HTTP/1.1 200 "), "{name}");
+        let began = Instant::now();
+        while stream.write_all(&next(1)).await.is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{name} was not ended");
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    flood("rapid reset", &resets).await;
+    flood("continuation", &continuations).await;
+    flood("empty data", &empty_data).await;
+}
+
 #[test]
 fn the_guard_costs_little_per_request() {
     let raw = b"GET /api/products/4711?x=1 HTTP/1.1\r\nHost: shop.example:8401\r\nAuthorization: Bearer aaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nAccept: */*\r\nUser-Agent: curl/8\r\nAccept-Encoding: gzip\r\n\r\n";
