@@ -8,11 +8,13 @@ use crate::{
     retrying,
     store::{RefreshTokenRow, Tx},
 };
-use prokura_domain::{ActingFor, LegalEntityId, Redemption, Replay, Standing, Subject, Timestamp};
+use prokura_domain::{ActingFor, LegalEntityId, Redemption, RefreshTokenState, Replay, Standing, Subject, Timestamp};
 use prokura_jose::{Secret, SecretHash};
 
 /// Repeated answers for one lost token that are still believed (S-26).
 const MAX_REPEATS: u32 = 5;
+/// A repetition that comes this soon is a racing tab, not a lost answer, and is not counted.
+const RACE_MILLIS: i64 = 2_000;
 
 /// The access token a request came with, verified.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +125,7 @@ impl Engine {
         let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidGrant)?;
         let until = row.expires_at.min(row.family_expires_at);
         Ok(match client.refresh_policy.redeem(row.state, until, now) {
-            Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS => Err(Refusal::InvalidGrant),
+            Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS && !is_racing(row, now) => Err(Refusal::InvalidGrant),
             Ok(redemption) => Ok(redemption),
             Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
             Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),
@@ -141,7 +143,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        let is_reused = matches!(row.state, prokura_domain::RefreshTokenState::Rotated { .. })
+        let is_reused = matches!(row.state, RefreshTokenState::Rotated { .. })
             && *refusal == Refusal::InvalidGrant
             && row.is_family_active;
         let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
@@ -176,10 +178,20 @@ impl Engine {
             Redemption::Keep => Ok(Chain::Keep { family, family_expires_at, presented, before }),
             Redemption::Repeat => {
                 let (salt, expires_at) = tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
-                tx.count_repeat(&tenant.id, hash).await?;
+                if !is_racing(row, self.clock.now()) {
+                    tx.count_repeat(&tenant.id, hash).await?;
+                }
                 let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
                 Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })
             }
         }
+    }
+}
+
+/// Whether a rotated token comes so soon after its rotation that two tabs must have raced.
+fn is_racing(row: &RefreshTokenRow, now: Timestamp) -> bool {
+    match row.state {
+        RefreshTokenState::Rotated { at, .. } => now.millis_since(at) < RACE_MILLIS,
+        RefreshTokenState::Active | RefreshTokenState::Revoked => false,
     }
 }

@@ -1,3 +1,6 @@
 //! Tests that knock at the front door: a real socket, a real database, time that only moves when told.
 
+mod arrange;
+mod doors;
+mod rotation;
 mod thin_path;

@@ -101,3 +101,8 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
 async fn the_main_job_works_on_sqlite() {
     a_customer_switches_company_without_logging_in_again(Database::Sqlite).await;
 }
+
+#[tokio::test]
+async fn the_main_job_works_on_postgresql() {
+    a_customer_switches_company_without_logging_in_again(Database::Postgres).await;
+}

@@ -1,0 +1,172 @@
+//! What most tests need: a tenant, a client, a customer with two companies, and short words for the verbs.
+
+use prokura_domain::{
+    AssignmentId, AssignmentKind, ClientId, ClientKind, CompanyKind, CustomerId, CustomerKind, CustomerState, Email,
+    GroupCode, LegalEntityId, RefreshPolicy, Standing,
+};
+use prokura_engine::{
+    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, Error, Granted, LegalEntityDetails, LogIn,
+    LoggedIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Tenant,
+};
+use prokura_jose::Secret;
+use prokura_testkit::{Database, TestServer};
+use std::sync::Arc;
+
+/// Runs each test function on both databases.
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use prokura_testkit::Database;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$name(Database::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgresql() {
+                super::$name(Database::Postgres).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_databases;
+
+pub(crate) const PASSWORD: &str = "correct horse";
+
+pub(crate) fn secret(text: &str) -> Secret {
+    Secret::from(text.to_owned())
+}
+
+pub(crate) fn origin() -> Origin {
+    Origin::local("test")
+}
+
+/// A tenant `acme` with the client `sf`, two companies `le-1` and `le-2`, a foreign one `le-3`, and ann, who acts for
+/// the two.
+pub(crate) struct World {
+    pub(crate) server: TestServer,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) ann: CustomerId,
+    pub(crate) assignments: Vec<AssignmentId>,
+}
+
+impl World {
+    pub(crate) async fn new(database: Database, policy: RefreshPolicy) -> Self {
+        Self::on(TestServer::start_on(database).await, policy).await
+    }
+
+    pub(crate) async fn on(server: TestServer, policy: RefreshPolicy) -> Self {
+        let tenant = server.tenant("acme").await;
+        server
+            .client(&tenant, "sf", ClientKind::Public, "guest password refresh_token token_exchange", "", policy)
+            .await;
+        for id in ["le-1", "le-2", "le-3"] {
+            company(&server.engine, &tenant, id).await;
+        }
+        let ann = customer(&server.engine, &tenant, "ann@a.example").await;
+        let mut assignments = Vec::new();
+        for id in ["le-1", "le-2"] {
+            assignments.push(assign(&server.engine, &tenant, &ann, id, GroupCode::Buyer).await);
+        }
+        Self { server, tenant, ann, assignments }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.server.engine
+    }
+
+    pub(crate) async fn guest(&self) -> Granted {
+        let request = BeginGuest { client: client_id("sf"), site: None };
+        self.engine().begin_guest(&self.tenant, &request, &origin()).await.expect("a guest")
+    }
+
+    pub(crate) async fn log_in(&self, password: &str) -> Result<LoggedIn, Error> {
+        let guest = self.guest().await;
+        log_in(self.engine(), &self.tenant, &guest.standing, "ann@a.example", password).await
+    }
+
+    /// A login of ann, already acting for `entity`.
+    pub(crate) async fn acting(&self, entity: &str) -> Granted {
+        let token = self.log_in(PASSWORD).await.expect("a login").granted.refresh.expect("a refresh token").token;
+        self.refresh(&token, Some(entity)).await.expect("a switch")
+    }
+
+    pub(crate) async fn refresh(&self, token: &Secret, entity: Option<&str>) -> Result<Granted, Error> {
+        refresh(self.engine(), &self.tenant, token, entity).await
+    }
+
+    pub(crate) fn is_good(&self, token: &str) -> bool {
+        self.engine().verify(token).is_ok()
+    }
+}
+
+pub(crate) fn client_id(id: &str) -> ClientId {
+    id.parse().expect("a client id")
+}
+
+pub(crate) async fn log_in(
+    engine: &Engine,
+    tenant: &Tenant,
+    guest: &Standing,
+    email: &str,
+    password: &str,
+) -> Result<LoggedIn, Error> {
+    let request = LogIn { email: Email::parse(email).expect("an address"), password: secret(password) };
+    engine.log_in(tenant, Bearer { standing: guest }, &request, &origin()).await
+}
+
+pub(crate) async fn refresh(
+    engine: &Engine,
+    tenant: &Tenant,
+    token: &Secret,
+    entity: Option<&str>,
+) -> Result<Granted, Error> {
+    let request = Refresh {
+        refresh_token: token.clone(),
+        legal_entity: entity.map(|entity| entity.parse().expect("an entity id")),
+        is_entity_malformed: false,
+    };
+    engine.refresh(tenant, None, &request, &origin()).await
+}
+
+pub(crate) async fn company(engine: &Engine, tenant: &Tenant, id: &str) -> LegalEntityId {
+    let request = CreateLegalEntity {
+        id: Some(id.parse().expect("an entity id")),
+        name: id.to_uppercase(),
+        kind: CompanyKind::Company,
+        parent: None,
+        details: LegalEntityDetails::default(),
+    };
+    engine.create_legal_entity(tenant, &request, &Actor::System, &origin()).await.expect("a company")
+}
+
+pub(crate) async fn customer(engine: &Engine, tenant: &Tenant, email: &str) -> CustomerId {
+    let request = CreateCustomer {
+        id: None,
+        kind: CustomerKind::Customer,
+        email: Some(Email::parse(email).expect("an address")),
+        profile: Profile::default(),
+        state: CustomerState::Active,
+        password: Some((NewPassword::Plain(secret(PASSWORD)), false)),
+    };
+    engine.create_customer(tenant, &request, &Actor::System, &origin()).await.expect("a customer")
+}
+
+pub(crate) async fn assign(
+    engine: &Engine,
+    tenant: &Tenant,
+    customer: &CustomerId,
+    entity: &str,
+    group: GroupCode,
+) -> AssignmentId {
+    let request = NewAssignment {
+        id: None,
+        legal_entity: entity.parse().expect("an entity id"),
+        customer: customer.clone(),
+        kind: AssignmentKind::Contact,
+        is_primary: false,
+        group: Some(group),
+    };
+    engine.assign(tenant, &request, &Actor::System, &origin()).await.expect("an assignment")
+}
