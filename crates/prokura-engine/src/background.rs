@@ -3,7 +3,7 @@
 
 use crate::{Engine, Error, feed::OVERLAP_SECONDS};
 use prokura_domain::{Revocation, Timestamp};
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::atomic::Ordering, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
 /// How often the feed is read without a notification. Well inside the five seconds a revocation may take.
@@ -106,6 +106,11 @@ impl Engine {
         Ok(self.store.driver().close().await?)
     }
 
+    /// Goes on without notifications, as when the channel to the database is cut: polling must carry everything.
+    pub fn stop_listening(&self) {
+        self.is_deaf.store(true, Ordering::Relaxed);
+    }
+
     async fn follow_feed(&self) {
         let mut heard = self.store.driver().listen(crate::store::FEED_CHANNEL);
         let mut ticks = tokio::time::interval(FEED_INTERVAL);
@@ -113,7 +118,7 @@ impl Engine {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                Some(_) = heard.recv() => {}
+                Some(_) = heard.recv(), if !self.is_deaf.load(Ordering::Relaxed) => {}
             }
             if let Err(error) = self.poll_feed().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the revocation feed could not be read");

@@ -60,7 +60,11 @@ use parking_lot::RwLock;
 use passwords::Passwords;
 use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
 use prokura_jose::{MasterKey, Rejection, TokenVerifier, VerifiedToken};
-use std::{collections::HashMap, ops::Deref, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, atomic::AtomicBool},
+};
 use store::{Driver, Store};
 
 /// The tables, as text.
@@ -105,6 +109,7 @@ pub struct Inner {
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     pub(crate) rights: rights::RightsCache,
+    pub(crate) is_deaf: AtomicBool,
 }
 
 impl Deref for Engine {
@@ -134,6 +139,7 @@ impl Engine {
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             rights: rights::RightsCache::new(),
+            is_deaf: AtomicBool::new(false),
             tenants: RwLock::default(),
             public_url: config.public_url,
             tenant_template: config.tenant_template,

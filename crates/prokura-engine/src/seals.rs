@@ -2,7 +2,7 @@
 //! entry's own code and the seal before. Verifying recomputes all of it and names the first entry that does not fit.
 
 use crate::{
-    Engine, Error,
+    AuditEvent, Engine, Error, Tenant,
     store::{SealRow, entry_mac, from_json, to_json},
 };
 use aws_lc_rs::hmac;
@@ -35,6 +35,22 @@ impl Engine {
             context.update(part.as_bytes());
         }
         URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+    }
+
+    /// Entries after `after` (time-ordered id), oldest first. Subject (kind, id) and verb narrow the list.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn audit_events(
+        &self,
+        tenant: &Tenant,
+        after: &str,
+        subject: Option<(&str, &str)>,
+        verb: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, Error> {
+        let rows = self.store.read().await?.audit_events(&tenant.id, after, subject, verb, limit).await?;
+        Ok(rows.into_iter().map(|(event, _, _)| event).collect())
     }
 
     /// Closes seals over everything that has none yet. Several nodes may try; one wins each number.

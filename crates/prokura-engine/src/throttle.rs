@@ -59,10 +59,10 @@ impl Throttle {
         URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
     }
 
-    /// Whether this very guess was made within the last seconds.
-    fn is_repeated(&self, tenant: &str, door: &str, name: &str, secret: &Secret, now: Timestamp) -> bool {
+    /// Whether this very guess was made from the same place within the last seconds.
+    fn is_repeated(&self, parts: [&str; 4], secret: &Secret, now: Timestamp) -> bool {
         let mut context = hmac::Context::with_key(&self.guess_key);
-        for part in [tenant, door, name, secret.expose()] {
+        for part in parts.into_iter().chain([secret.expose()]) {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
         }
@@ -104,7 +104,7 @@ impl Engine {
         let prefix = origin.prefix();
         let device = throttle.name(&[door, "device", &prefix]);
         let mut attempt = Attempt { account, device, budgets: Vec::new() };
-        if throttle.is_repeated(tenant.id.as_str(), door, name, secret, now) {
+        if throttle.is_repeated([tenant.id.as_str(), door, name, &prefix], secret, now) {
             return Ok(attempt);
         }
         let limit = i64::from(tenant.settings.login_attempts);

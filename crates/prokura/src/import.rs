@@ -138,6 +138,7 @@ impl Import<'_> {
     async fn kind(&mut self, kind: &rows::Kind, table: &Table) -> anyhow::Result<()> {
         let mut reading =
             Reading { table, counts: Counts::default(), bar: self.bar(kind.name, table), seen: HashMap::new() };
+        let first_fault = self.report.faults.len();
         if kind.name == "legal_entities" {
             self.legal_entities(&mut reading).await?;
         } else {
@@ -157,6 +158,10 @@ impl Import<'_> {
             self.take_in(&mut reading, &mut batch).await?;
         }
         reading.bar.finish_and_clear();
+        // What only the database could tell was found after its batch.
+        if let Some(own) = self.report.faults.get_mut(first_fault..) {
+            own.sort_by_key(|fault| fault.line);
+        }
         self.report.kinds.push((kind.name, reading.counts));
         Ok(())
     }

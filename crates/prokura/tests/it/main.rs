@@ -2,5 +2,9 @@
 
 mod arrange;
 mod doors;
+mod importing;
+mod reach;
 mod rotation;
 mod thin_path;
+mod throttle;
+mod trail;
