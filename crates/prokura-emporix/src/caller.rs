@@ -61,7 +61,8 @@ pub(crate) fn verify(engine: &Engine, tenant: &Tenant, token: &str) -> Result<Ar
     }
 }
 
-fn check_tenant_header(headers: &HeaderMap, tenant: &Tenant) -> Result<(), E2> {
+/// Whether the header the SDK sends contradicts `tenant`.
+pub(crate) fn check_tenant_header(headers: &HeaderMap, tenant: &Tenant) -> Result<(), E2> {
     let is_other = |value: &http::HeaderValue| value.as_bytes() != tenant.id.as_str().as_bytes();
     if headers.get_all(TENANT_HEADER).iter().any(is_other) { Err(E2::wrong_tenant()) } else { Ok(()) }
 }

@@ -159,6 +159,13 @@ impl E2 {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// The word OAuth clients branch on, next to the rest (RFC 6749 section 5.2).
+    #[must_use]
+    pub(crate) fn oauth_error(mut self, error: &str) -> Self {
+        self.0.set("error", json!(error));
+        self
+    }
+
     /// 400: no such tenant.
     pub(crate) fn wrong_tenant() -> Self {
         Self::bad_request(WRONG_TENANT)

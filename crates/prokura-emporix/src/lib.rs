@@ -10,11 +10,17 @@ mod caller;
 mod cors;
 #[allow(dead_code)]
 mod fault;
+mod oauth;
 #[allow(dead_code)]
 mod params;
 #[allow(dead_code)]
 mod query;
+mod saas;
+mod session_context;
 mod settings;
+mod sites;
+mod tokens;
+mod wire;
 
 pub use settings::{service_scopes, tenant_settings};
 
@@ -29,6 +35,10 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 /// Every route of the dialect. May be nested below a path prefix.
 pub fn router(edge: Edge) -> Router {
     Router::new()
+        .merge(oauth::routes())
+        .merge(session_context::routes())
+        .merge(sites::routes())
+        .merge(tokens::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -1,12 +1,13 @@
 //! A visitor's first call, and their next hour: guest tokens with a session of their own.
 
 use crate::{
-    Bearer, Engine, Error, Granted, Origin, Refusal, Tenant,
+    Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
     issue::{Chain, Door, Holder, Order},
     retrying,
+    session_context::{fresh, wanted_site},
     store::NewSession,
 };
-use prokura_domain::{ClientId, SessionId, SiteId};
+use prokura_domain::{ClientId, SessionId, Standing};
 use prokura_jose::{Secret, SecretHash};
 
 /// A visitor comes.
@@ -14,8 +15,8 @@ use prokura_jose::{Secret, SecretHash};
 pub struct BeginGuest {
     /// Through which client.
     pub client: ClientId,
-    /// At which storefront.
-    pub site: Option<SiteId>,
+    /// At which storefront, in which language and currency.
+    pub wishes: Wishes,
 }
 
 impl Engine {
@@ -32,11 +33,12 @@ impl Engine {
         let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
         let address = origin.address.map(|address| address.to_string());
         let mut tx = self.store.write().await?;
+        let sites = tx.sites(&tenant.id).await?;
         let new = NewSession {
             id: &session,
             client: &request.client,
             customer: None,
-            site: request.site.as_ref(),
+            site: wanted_site(&sites, &request.wishes).map(|site| &site.id),
             door: Door::Guest.verb(),
             is_entity_locked: false,
             authenticated_at: None,
@@ -45,6 +47,7 @@ impl Engine {
             address: address.as_deref(),
         };
         tx.insert_session(&tenant.id, &new, now).await?;
+        tx.insert_context(&tenant.id, &fresh(&session, None, &sites, &request.wishes, now)).await?;
         let order = Order {
             tenant,
             door: Door::Guest,
@@ -112,6 +115,40 @@ impl Engine {
         self.sign(tenant, draft)
     }
 
+    /// Gives a visitor another access token for the one they have, as clients did before there were refresh tokens for
+    /// guests. Their session ends when it would have ended.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGrant`] when the token is no guest's or the session is over.
+    pub async fn renew_guest(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        standing: &Standing,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        retrying!(async {
+            let bearer = Bearer { standing };
+            let session = Self::guest_session(&bearer).ok_or(Refusal::InvalidGrant)?;
+            if standing.client != *client {
+                return Err(Refusal::InvalidGrant.into());
+            }
+            let mut tx = self.store.write().await?;
+            let order = Order {
+                tenant,
+                door: Door::GuestRefresh,
+                client,
+                holder: Holder::Guest { session },
+                entity: None,
+                chain: Chain::None,
+                origin,
+            };
+            let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
+            tx.commit().await?;
+            self.sign(tenant, draft)
+        })
+    }
+
     /// The guest session a bearer stands for.
     pub(crate) fn guest_session<'a>(bearer: &'a Bearer<'_>) -> Option<&'a SessionId> {
         match bearer.standing.subject {
@@ -125,6 +162,6 @@ impl Engine {
 fn guest_refusal(error: Error) -> Error {
     match error {
         Error::Refused(Refusal::UnauthorizedClient) => Refusal::InvalidClient.into(),
-        other => other,
+        other @ (Error::Refused(_) | Error::Fault(_)) => other,
     }
 }

@@ -1,12 +1,17 @@
 //! A machine asks for a token with its own credentials (RFC 6749 section 4.4).
 
 use crate::{
-    Engine, Error, Granted, Origin, Refusal, Tenant,
+    Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
+    audit::Entry,
     issue::{Chain, Door, Holder, Order},
     retrying,
+    store::Tx,
 };
-use prokura_domain::{ClientId, ClientKind, Scopes};
+use prokura_domain::{ClientId, ClientKind, Scope, Scopes};
 use prokura_jose::{Secret, SecretHash};
+
+/// The most scopes the trail names as left out of one answer.
+const MAX_NOTED_SCOPES: usize = 32;
 
 /// A machine's request.
 #[derive(Clone, Debug)]
@@ -52,8 +57,32 @@ impl Engine {
             origin,
         };
         let draft = self.issue(&mut tx, order).await?;
+        self.note_left_out(&mut tx, tenant, request, &draft.standing().scopes, origin).await?;
         tx.commit().await?;
         self.sign(tenant, draft)
+    }
+
+    /// Scopes the client does not have are left out without an error; the trail says so, because the caller will wonder
+    /// much later.
+    async fn note_left_out(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        request: &ClientCredentials,
+        given: &Scopes,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let wanted = request.scopes.iter().flat_map(Scopes::iter);
+        let left_out: Vec<&str> =
+            wanted.map(Scope::as_str).filter(|scope| !given.contains(scope)).take(MAX_NOTED_SCOPES).collect();
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        let actor = Actor::Client(request.client.clone());
+        let entry = Entry::new(&actor, "client.scopes_left_out", "client", request.client.as_str())
+            .client(&request.client)
+            .detail(serde_json::json!({ "scopes": left_out }));
+        self.audit(tx, &tenant.id, origin, entry, self.clock.now()).await
     }
 
     /// Checks a client's secret. Secrets are 256 random bits, so a wrong one is refused by a throttled budget of its

@@ -2,11 +2,12 @@
 //! is, is only told after the password was right.
 
 use crate::{
-    Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant,
+    Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
     audit::Entry,
     issue::{Chain, Door, Holder, Order},
     passwords::Match,
     retrying,
+    session_context::fresh,
     store::{CredentialRow, NewSession},
     throttle::Attempt,
 };
@@ -45,6 +46,11 @@ impl Engine {
         origin: &Origin,
     ) -> Result<LoggedIn, Error> {
         let client = &bearer.standing.client;
+        // Asked before the password is: a client that may not log anybody in learns nothing about passwords.
+        let known_client = self.store.read().await?.client(&tenant.id, client).await?.ok_or(Refusal::InvalidClient)?;
+        if !known_client.grants.split_ascii_whitespace().any(|grant| grant == Door::Password.grant()) {
+            return Err(Refusal::UnauthorizedClient.into());
+        }
         let attempt = self.take_attempt(tenant, "log_in", request.email.key(), &request.password, origin).await?;
         let known = {
             let mut reader = self.store.read().await?;
@@ -129,7 +135,11 @@ impl Engine {
             }
             None => self.new_session(&mut tx, tenant, client, customer, door, origin).await?,
         };
-        tx.set_context_customer(&tenant.id, &session, Some(customer)).await?;
+        if !tx.set_context_customer(&tenant.id, &session, Some(customer), now).await? {
+            let sites = tx.sites(&tenant.id).await?;
+            let context = fresh(&session, Some(customer.clone()), &sites, &Wishes::default(), now);
+            tx.insert_context(&tenant.id, &context).await?;
+        }
         let holder = Holder::Customer { session: &session, customer };
         let order = Order { tenant, door, client, holder, entity: None, chain: Chain::Begin, origin };
         let draft = self.issue(&mut tx, order).await?;

@@ -67,7 +67,7 @@ impl Engine {
             if let Some(session) = &request.target.session
                 && tx.families_of_session(&tenant.id, session).await?.iter().all(|family| family.customer.is_none())
             {
-                tx.set_context_customer(&tenant.id, session, None).await?;
+                tx.set_context_customer(&tenant.id, session, None, now).await?;
             }
             let entry = Entry::new(&actor, "customer.log_out", "family", family.as_str())
                 .entity(request.target.legal_entity())
@@ -77,6 +77,15 @@ impl Engine {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Whether the tokens of a family may still be used.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn is_family_active(&self, tenant: &Tenant, family: &FamilyId) -> Result<bool, Error> {
+        let row = self.store.read().await?.family(&tenant.id, family).await?;
+        Ok(row.is_some_and(|row| row.is_active && row.expires_at > self.clock.now()))
     }
 
     /// Sessions after `after`, by id; of one customer when named.

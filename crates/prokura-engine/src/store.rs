@@ -19,6 +19,7 @@ mod throttle;
 
 pub(crate) use audit::{SealRow, entry_mac};
 pub(crate) use clients::{ClientRow, NewClient};
+pub(crate) use contexts::ContextRow;
 pub(crate) use customers::{CredentialRow, NewCustomer};
 pub use driver::{DatabaseConfig, StoreError};
 pub(crate) use driver::{Driver, Reader, Row, params};

@@ -77,7 +77,7 @@ impl World {
     }
 
     pub(crate) async fn guest(&self) -> Granted {
-        let request = BeginGuest { client: client_id("sf"), site: None };
+        let request = BeginGuest { client: client_id("sf"), wishes: prokura_engine::Wishes::default() };
         self.engine().begin_guest(&self.tenant, &request, &origin()).await.expect("a guest")
     }
 

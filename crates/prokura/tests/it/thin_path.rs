@@ -6,7 +6,7 @@ use prokura_domain::{
 };
 use prokura_engine::{
     Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Error, LegalEntityDetails, LogIn, NewAssignment,
-    NewPassword, Origin, Profile, Refresh, Refusal, Tenant,
+    NewPassword, Origin, Profile, Refresh, Refusal, Tenant, Wishes,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -56,7 +56,7 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
         assignments.push(engine.assign(&tenant, &request, &system, &origin).await.unwrap());
     }
 
-    let guest = BeginGuest { client: "sf".parse().unwrap(), site: None };
+    let guest = BeginGuest { client: "sf".parse().unwrap(), wishes: Wishes::default() };
     let guest = engine.begin_guest(&tenant, &guest, &origin).await.unwrap();
     let bearer = Bearer { standing: &guest.standing };
     let log_in = LogIn { email: Email::parse("ANN@a.example").unwrap(), password: secret("correct horse") };

@@ -348,9 +348,9 @@ CREATE TABLE session_contexts (
     attributes_json TEXT NOT NULL,
     version BIGINT NOT NULL,
     used_at BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, session_id)
+    PRIMARY KEY (tenant_id, session_id),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX session_contexts_by_use ON session_contexts (used_at);
 
 -- The one truth about for whom.
 CREATE TABLE token_families (
