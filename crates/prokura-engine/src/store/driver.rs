@@ -9,9 +9,7 @@ mod sqlite;
 mod value;
 
 pub use error::StoreError;
-#[expect(unused_imports, reason = "for the types of the engine that are columns, too")]
-pub(crate) use value::text_columns;
-pub(crate) use value::{Column, FromColumn, Kind, Row, ToValue, Value, params};
+pub(crate) use value::{Column, FromColumn, Kind, Row, ToValue, Value, params, text_columns};
 
 use std::{
     ops::{Deref, DerefMut},

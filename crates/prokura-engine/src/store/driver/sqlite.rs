@@ -95,6 +95,7 @@ impl Sqlite {
             if partial.exists() {
                 std::fs::remove_file(&partial).map_err(fault)?;
             }
+            drop(private_file(&partial)?);
             let connection = connect(&source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let name = partial.to_str().ok_or_else(|| StoreError::misuse("the path of a backup must be UTF-8"))?;
             connection.execute("VACUUM INTO $1", [name]).map_err(|error| translate(&error))?;
@@ -159,6 +160,7 @@ fn open(path: PathBuf, read_connections: usize) -> Result<(Shared, checkpoint::C
         return Err(StoreError::misuse(format!("SQLite {version} is too old, 3.51.3 or newer is needed")));
     }
     let lock = lock(&path)?;
+    private_file(&path)?;
     let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(|error| translate(&error))?;
@@ -189,17 +191,20 @@ fn open(path: PathBuf, read_connections: usize) -> Result<(Shared, checkpoint::C
 /// Takes the database for this process. The operating system lets go of it when the process ends, however it ends.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let lock_path = with_suffix(path, ".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| cannot("make", &lock_path, &error))?;
+    let file = private_file(&lock_path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: lock_path }),
         Err(TryLockError::Error(error)) => Err(cannot("lock", &lock_path, &error)),
     }
+}
+
+/// Makes a file for our eyes only, unless it is there. SQLite gives the log beside a database the same permissions.
+fn private_file(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.create(true).truncate(false).write(true).open(path).map_err(|error| cannot("open", path, &error))
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> StoreError {

@@ -1,5 +1,6 @@
 //! What must hold on both databases; beside it, what only one of them can do wrong.
 
+mod cost;
 mod migrations;
 mod postgres;
 mod sqlite;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 struct Setup {
     driver: Driver,
     config: DatabaseConfig,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
     _database: Option<prokura_testdb::Database<'static>>,
 }
 
@@ -23,7 +24,7 @@ impl Setup {
         let folder = tempfile::tempdir().unwrap();
         let config = DatabaseConfig::Sqlite { path: folder.path().join("prokura.db"), read_connections: 2 };
         let driver = Driver::open(config.clone()).await.unwrap();
-        Self { driver, config, _folder: Some(folder), _database: None }
+        Self { driver, config, folder: Some(folder), _database: None }
     }
 
     async fn postgres() -> Self {
@@ -34,7 +35,7 @@ impl Setup {
         let database = tokio::task::spawn_blocking(|| Postgres::shared().database()).await.unwrap();
         let config = DatabaseConfig::Postgres { url: database.url(), pool_size, statement_deadline };
         let driver = Driver::open(config.clone()).await.unwrap();
-        Self { driver, config, _folder: None, _database: Some(database) }
+        Self { driver, config, folder: None, _database: Some(database) }
     }
 
     /// The table most tests work on.

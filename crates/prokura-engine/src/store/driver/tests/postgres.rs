@@ -166,7 +166,7 @@ async fn a_listener_too_slow_learns_that_it_missed_something() {
 async fn of_several_hosts_the_one_that_answers_is_used() {
     let setup = Setup::postgres().await;
     let DatabaseConfig::Postgres { url, .. } = &setup.config else { panic!() };
-    let url = url.replace("@", "@127.0.0.1:1,");
+    let url = url.replace('@', "@127.0.0.1:1,");
     let url = format!("{url}?target_session_attrs=read-write");
     let config = DatabaseConfig::Postgres { url, pool_size: 1, statement_deadline: Duration::from_secs(5) };
     Driver::open(config).await.unwrap().ping().await.unwrap();

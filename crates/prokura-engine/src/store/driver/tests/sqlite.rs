@@ -254,6 +254,11 @@ async fn a_backup_is_a_database_of_its_own() {
     insert(&mut unfinished, "unfinished").await.unwrap();
     setup.driver.backup_to(&path).await.unwrap();
     assert!(matches!(setup.driver.backup_to(&path).await, Err(StoreError::Other(_))), "it overwrites nothing");
+    for file in folder.path().read_dir().unwrap().chain(setup.folder.as_ref().unwrap().path().read_dir().unwrap()) {
+        let file = file.unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{file:?}");
+    }
     drop(unfinished);
     let config = DatabaseConfig::Sqlite { path, read_connections: 1 };
     let backup = Setup { driver: Driver::open(config.clone()).await.unwrap(), config, ..setup };
@@ -279,7 +284,7 @@ async fn more_readers_than_connections_take_turns() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_named() {
+async fn afolder_that_is_not_there_is_named() {
     let path = PathBuf::from("/nowhere/at/all/prokura.db");
     let error = Driver::open(DatabaseConfig::Sqlite { path, read_connections: 1 }).await.err().unwrap();
     let cause = error.source().unwrap().to_string();
