@@ -45,19 +45,21 @@ fn floor() {
     let connection = rusqlite::Connection::open(folder.path().join("floor.db")).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").unwrap();
     connection.execute_batch(TABLE).unwrap();
+    // SQLite numbers `$3` by where it stands, `?3` by its digit.
+    let [select, update, insert] = [SELECT, UPDATE, INSERT].map(|sql| sql.replace('$', "?"));
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         assert_eq!(connection.prepare_cached(sql).unwrap().execute(params).unwrap(), 1);
     };
     let token = |task: i64, generation: i64| format!("family-{task}-{generation:0>43}");
     for task in 0..TASKS {
-        run(INSERT, &[&"demo", &token(task, 0), &format!("family-{task}"), &0, &0, &1000]);
+        run(&insert, &[&"demo", &token(task, 0), &format!("family-{task}"), &0, &0, &1000]);
     }
     let (started, cpu) = (Instant::now(), cpu_micros());
     for generation in 0..2000 {
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         for task in 0..TASKS {
             let (family, _, _, _) = connection
-                .prepare_cached(SELECT)
+                .prepare_cached(&select)
                 .unwrap()
                 .query_row(["demo", &token(task, generation)], |row| {
                     Ok((
@@ -68,9 +70,9 @@ fn floor() {
                     ))
                 })
                 .unwrap();
-            run(UPDATE, &[&"demo", &token(task, generation), &generation]);
+            run(&update, &[&"demo", &token(task, generation), &generation]);
             let next = generation + 1;
-            run(INSERT, &[&"demo", &token(task, next), &family, &next, &generation, &(generation + 1000)]);
+            run(&insert, &[&"demo", &token(task, next), &family, &next, &generation, &(generation + 1000)]);
         }
         connection.execute_batch("COMMIT").unwrap();
     }
