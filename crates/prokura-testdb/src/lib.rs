@@ -193,7 +193,7 @@ fn keeper(bin: &Path, account: Option<Account>, folder: &Path) -> Child {
     let mut keeper = command("sh", account);
     keeper
         .arg("-c")
-        .arg("cat >/dev/null; \"$0\" stop -w -m immediate -D \"$1/data\" >/dev/null 2>&1; rm -rf \"$1\"/*")
+        .arg("cat >/dev/null; \"$0\" stop -w -m immediate -D \"$1/data\" >/dev/null 2>&1; rm -rf \"$1\"")
         .arg(bin.join("pg_ctl"))
         .arg(folder)
         .current_dir(folder)
