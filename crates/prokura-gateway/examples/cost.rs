@@ -32,6 +32,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// As the product has it; the floor, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 100_000;
 const UNSEEN: usize = 20_000;

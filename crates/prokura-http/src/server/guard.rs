@@ -26,6 +26,11 @@ use tokio::{
 /// parser; the blank line is there because hyper looks at a head that came in pieces only once it seems complete.
 const POISON: &[u8] = b"\0\r\n\r\n";
 
+/// How long, and for how many bytes, a refused request is read and thrown away. A socket closed over unread bytes is
+/// reset, and the reset can overtake the answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+
 /// A timer that is armed at most once per period and not once per request.
 #[derive(Debug, Default)]
 pub(super) struct LazyTimer(Option<(Pin<Box<Sleep>>, Instant)>);
@@ -61,6 +66,7 @@ pub(super) struct Guard<S> {
     /// When the present phase began, once it has lasted until a read had to wait.
     phase_began: Option<(Phase, Instant)>,
     read_timer: LazyTimer,
+    lingering: Option<(Instant, usize)>,
     write_stalled: Option<Instant>,
     write_timer: LazyTimer,
     _place: Place,
@@ -84,6 +90,7 @@ impl<S> Guard<S> {
             kept_from: 0,
             phase_began: None,
             read_timer: LazyTimer::default(),
+            lingering: None,
             write_stalled: None,
             write_timer: LazyTimer::default(),
             _place: place,
@@ -157,6 +164,29 @@ impl<S> Guard<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Guard<S> {
+    /// Behind an answer that came before the end of its request: gives the peer time to read it.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.framing.is_raw() || self.framing.phase() != Phase::Body {
+            return Poll::Ready(Ok(()));
+        }
+        let (since, mut read) = *self.lingering.get_or_insert_with(|| (Instant::now(), 0));
+        let mut scratch = [0; 4096];
+        while read < LINGER_BYTES {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => read += buf.filled().len(),
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    self.lingering = Some((since, read));
+                    return self.read_timer.poll(cx, since + LINGER).map(Ok);
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
@@ -205,7 +235,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.poll_stall(cx, result)
@@ -231,7 +261,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.poll_stall(cx, result)
+        ready!(self.poll_stall(cx, result))?;
+        self.poll_linger(cx)
     }
 }
 

@@ -106,6 +106,24 @@ async fn s130_what_is_too_large_is_refused_without_reading_on() {
     assert_eq!(status(format!("POST / HTTP/1.1\r\n{close}{chunked}\r\nb\r\n0123456789a\r\n0\r\n\r\n")).await, "413");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_reaches_a_peer_that_is_still_sending() {
+    let server = start(Limits { body_bytes: 10, ..Limits::default() }).await;
+    for framing in ["Content-Length: 900000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\ndbba0\r\n"] {
+        let raw = format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}{}", "x".repeat(900_000));
+        let mut stream = server.connect().await;
+        // Neither is cut short by a reset, which could overtake the answer.
+        for part in raw.as_bytes().chunks(50_000) {
+            stream.write_all(part).await.expect("the server reads on for a while");
+            sleep(Duration::from_millis(2)).await;
+        }
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("no reset");
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn s131_silent_half_and_slow_connections_end_in_time() {
     let server = start(Limits {
