@@ -11,7 +11,7 @@ const FEED_INTERVAL: Duration = Duration::from_secs(1);
 /// How often seals are closed.
 const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys and leftovers are looked after.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The most rows a page of the feed or a sweep takes.
 const PAGE: u32 = 1_000;
 /// For how long a node may hear nothing and still take traffic.

@@ -59,7 +59,7 @@ impl Engine {
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
         tx.commit().await?;
-        self.sign(tenant, draft)
+        Self::sign(tenant, draft)
     }
 
     /// Prolongs a guest's session with a guest refresh token.
@@ -112,7 +112,7 @@ impl Engine {
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
         tx.commit().await?;
-        self.sign(tenant, draft)
+        Self::sign(tenant, draft)
     }
 
     /// Gives a visitor another access token for the one they have, as clients did before there were refresh tokens for
@@ -145,7 +145,7 @@ impl Engine {
             };
             let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
             tx.commit().await?;
-            self.sign(tenant, draft)
+            Self::sign(tenant, draft)
         })
     }
 

@@ -59,7 +59,7 @@ impl Engine {
         let draft = self.issue(&mut tx, order).await?;
         self.note_left_out(&mut tx, tenant, request, &draft.standing().scopes, origin).await?;
         tx.commit().await?;
-        self.sign(tenant, draft)
+        Self::sign(tenant, draft)
     }
 
     /// Scopes the client does not have are left out without an error; the trail says so, because the caller will wonder

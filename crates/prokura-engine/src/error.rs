@@ -135,7 +135,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// One field is wrong, and `reason` says what would be right.
-    pub fn invalid(field: &'static str, reason: impl ToString) -> Self {
+    pub fn invalid(field: &'static str, reason: impl std::fmt::Display) -> Self {
         Self::Invalid(vec![FieldFault { field, reason: reason.to_string() }])
     }
 

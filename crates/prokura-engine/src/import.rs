@@ -164,7 +164,7 @@ impl Engine {
             match self.password_hash(tenant, password).await {
                 // Other logins come first; a batch can wait.
                 Err(Error::Refused(Refusal::Throttled { .. })) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 }
                 result => return Ok(Some((result?, *is_initial))),
             }

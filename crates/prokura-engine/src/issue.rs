@@ -2,7 +2,7 @@
 //! the token will claim is read again as it is now.
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant,
+    Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
     audit::Entry,
     store::{AssignmentFacts, NewFamily, NewRefreshToken, Tx},
 };
@@ -77,6 +77,17 @@ pub(crate) enum Holder<'a> {
     Service { wanted: Option<&'a Scopes> },
     Guest { session: &'a SessionId },
     Customer { session: &'a SessionId, customer: &'a CustomerId },
+}
+
+impl Holder<'_> {
+    /// The lives of access and refresh tokens where the client has none of its own, in seconds.
+    fn lifetimes(&self, lifetimes: &Lifetimes) -> (u32, u32) {
+        match self {
+            Self::Service { .. } => (lifetimes.service, 0),
+            Self::Guest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
+            Self::Customer { .. } => (lifetimes.access, lifetimes.refresh),
+        }
+    }
 }
 
 /// What happens to the chain of refresh tokens.
@@ -158,13 +169,7 @@ impl Engine {
             return Err(Refusal::UnauthorizedClient.into());
         }
         if let Some(customer) = customer {
-            match facts.customer.ok_or(Refusal::InvalidGrant)? {
-                (CustomerState::Active, CustomerKind::Customer) => {}
-                (CustomerState::Pending, CustomerKind::Customer) => return Err(Refusal::CustomerPending.into()),
-                (CustomerState::OnHold, CustomerKind::Customer) => return Err(Refusal::CustomerOnHold.into()),
-                (CustomerState::Inactive, CustomerKind::Customer) => return Err(Refusal::CustomerInactive.into()),
-                (CustomerState::Deleted, _) | (_, CustomerKind::Contact) => return Err(Refusal::InvalidGrant.into()),
-            }
+            check_customer(facts.customer)?;
             let owner = facts.session.as_ref().and_then(|session| session.customer.as_ref());
             if owner != Some(customer) {
                 return Err(Refusal::InvalidGrant.into());
@@ -193,12 +198,7 @@ impl Engine {
             }
         };
 
-        let lifetimes = &tenant.settings.lifetimes;
-        let (access, refresh) = match order.holder {
-            Holder::Service { .. } => (lifetimes.service, 0),
-            Holder::Guest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
-            Holder::Customer { .. } => (lifetimes.access, lifetimes.refresh),
-        };
+        let (access, refresh) = order.holder.lifetimes(&tenant.settings.lifetimes);
         let access_seconds = client.access_seconds.unwrap_or(access);
         let refresh_seconds = client.refresh_seconds.unwrap_or(refresh);
         let expires_at = now.plus_seconds(access_seconds.into());
@@ -222,20 +222,7 @@ impl Engine {
             authenticated_at: session_facts.as_ref().and_then(|session| session.authenticated_at),
             is_entity_locked: session_facts.is_some_and(|session| session.is_entity_locked),
         };
-        match (&order.holder, customer) {
-            (Holder::Service { wanted }, _) => {
-                let own = Scopes::parse(&client.scopes).map_err(|_| Refusal::InvalidClient)?;
-                standing.scopes = wanted.map_or_else(|| own.clone(), |wanted| own.intersection(wanted));
-            }
-            (_, Some(customer)) => {
-                let entity = standing.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity);
-                let rights = self.rights_in(tx, tenant, customer, entity).await?;
-                standing.scopes = rights.scopes.clone();
-                standing.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
-                standing.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
-            }
-            (Holder::Guest { .. } | Holder::Customer { .. }, None) => {}
-        }
+        self.set_rights(tx, &order, &client.scopes, &mut standing).await?;
         let refresh = self
             .write_chain(tx, &order, &mut standing, client.refresh_policy, (expires_at, refresh_seconds), now)
             .await?;
@@ -265,6 +252,31 @@ impl Engine {
             standing,
         };
         Ok(Draft { token, access_seconds, refresh })
+    }
+
+    /// What the token may be used for, as it is now.
+    async fn set_rights(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        client_scopes: &str,
+        standing: &mut Standing,
+    ) -> Result<(), Error> {
+        match order.holder {
+            Holder::Service { wanted } => {
+                let own = Scopes::parse(client_scopes).map_err(|_| Refusal::InvalidClient)?;
+                standing.scopes = wanted.map_or_else(|| own.clone(), |wanted| own.intersection(wanted));
+            }
+            Holder::Customer { customer, .. } => {
+                let entity = standing.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity);
+                let rights = self.rights_in(tx, order.tenant, customer, entity).await?;
+                standing.scopes = rights.scopes.clone();
+                standing.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
+                standing.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
+            }
+            Holder::Guest { .. } => {}
+        }
+        Ok(())
     }
 
     /// Writes what the chain asks for, and sets family and epoch in the standing.
@@ -400,7 +412,7 @@ impl Engine {
     }
 
     /// Signs what has become durable.
-    pub(crate) fn sign(&self, tenant: &Tenant, draft: Draft) -> Result<Granted, Error> {
+    pub(crate) fn sign(tenant: &Tenant, draft: Draft) -> Result<Granted, Error> {
         let access_token = tenant.minter.mint(&draft.token).map_err(Error::crypto)?;
         Ok(Granted {
             access_token,
@@ -417,6 +429,17 @@ impl Chain<'_> {
             Self::Rotate { before, .. } | Self::Keep { before, .. } => *before,
             Self::None | Self::Begin | Self::Repeat { .. } => None,
         }
+    }
+}
+
+/// Whether a customer as they are now may have tokens.
+fn check_customer(facts: Option<(CustomerState, CustomerKind)>) -> Result<(), Refusal> {
+    match facts.ok_or(Refusal::InvalidGrant)? {
+        (CustomerState::Active, CustomerKind::Customer) => Ok(()),
+        (CustomerState::Pending, CustomerKind::Customer) => Err(Refusal::CustomerPending),
+        (CustomerState::OnHold, CustomerKind::Customer) => Err(Refusal::CustomerOnHold),
+        (CustomerState::Inactive, CustomerKind::Customer) => Err(Refusal::CustomerInactive),
+        (CustomerState::Deleted, _) | (_, CustomerKind::Contact) => Err(Refusal::InvalidGrant),
     }
 }
 

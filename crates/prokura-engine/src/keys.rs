@@ -216,15 +216,15 @@ impl Engine {
             tx.move_signing_key(&tenant.id, kid, &row.state, "compromised", now).await?;
             if row.state == "active" {
                 // Somebody must sign from here on: the waiting key, or a new one nobody has seen yet.
-                let next = match rows.iter().find(|row| row.state == "next") {
-                    Some(next) => next.kid.clone(),
-                    None => {
-                        let algorithm =
-                            tenant.settings.algorithm.parse().map_err(|_| Refusal::invalid("algorithm", "unknown"))?;
-                        let key = self.new_key(&tenant.id, algorithm, "next", now)?;
-                        tx.insert_signing_key(&tenant.id, &key).await?;
-                        key.kid
-                    }
+                let waiting = rows.iter().find(|row| row.state == "next");
+                let next = if let Some(next) = waiting {
+                    next.kid.clone()
+                } else {
+                    let algorithm =
+                        tenant.settings.algorithm.parse().map_err(|_| Refusal::invalid("algorithm", "unknown"))?;
+                    let key = self.new_key(&tenant.id, algorithm, "next", now)?;
+                    tx.insert_signing_key(&tenant.id, &key).await?;
+                    key.kid
                 };
                 tx.move_signing_key(&tenant.id, &next, "next", "active", now).await?;
             }

@@ -144,7 +144,7 @@ impl Engine {
         let order = Order { tenant, door, client, holder, entity: None, chain: Chain::Begin, origin };
         let draft = self.issue(&mut tx, order).await?;
         tx.commit().await?;
-        self.sign(tenant, draft)
+        Self::sign(tenant, draft)
     }
 
     async fn new_session(

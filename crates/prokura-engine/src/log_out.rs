@@ -84,8 +84,7 @@ impl Engine {
     /// # Errors
     /// Only faults.
     pub async fn is_family_active(&self, tenant: &Tenant, family: &FamilyId) -> Result<bool, Error> {
-        let row = self.store.read().await?.family(&tenant.id, family).await?;
-        Ok(row.is_some_and(|row| row.is_active && row.expires_at > self.clock.now()))
+        Ok(self.store.read().await?.is_family_active(&tenant.id, family, self.clock.now()).await?)
     }
 
     /// Sessions after `after`, by id; of one customer when named.
@@ -103,8 +102,7 @@ impl Engine {
         let mut found = Vec::new();
         for row in reader.sessions(&tenant.id, customer, after, limit).await? {
             let families = reader.families_of_session(&tenant.id, &row.id).await?;
-            let acting_for =
-                families.into_iter().filter(|family| family.is_active).filter_map(|family| family.acting_for);
+            let acting_for = families.into_iter().filter_map(|family| family.acting_for);
             found.push(SessionSummary {
                 id: row.id,
                 client: row.client,

@@ -96,7 +96,7 @@ impl Engine {
                 let (session, context) = (&row.session, draft.standing().legal_entity());
                 tx.set_context_entity(&tenant.id, session, context).await?;
                 tx.commit().await?;
-                self.sign(tenant, draft)
+                Self::sign(tenant, draft)
             }
             Err(Error::Refused(refusal)) => {
                 drop(tx);
@@ -161,7 +161,6 @@ impl Engine {
     }
 
     /// What the issuing function is to do with the chain of refresh tokens.
-    #[expect(clippy::too_many_arguments, reason = "one step of two verbs, with their values by name")]
     pub(crate) async fn chain<'a>(
         &self,
         tx: &mut Tx<'_>,

@@ -115,5 +115,5 @@ pub(crate) fn from_json<T: DeserializeOwned>(text: &str, column: &'static str) -
 
 /// Writes a JSON column.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::other(error))
+    serde_json::to_string(value).map_err(StoreError::other)
 }

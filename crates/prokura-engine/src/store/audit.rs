@@ -56,7 +56,7 @@ fn event(row: &Row) -> Result<(AuditEvent, String, Option<i64>), StoreError> {
         outcome: row
             .get::<String>(10)?
             .parse::<Outcome>()
-            .map_err(|_| StoreError::Corrupt { what: "audit_events.outcome".to_owned() })?,
+            .map_err(|()| StoreError::Corrupt { what: "audit_events.outcome".to_owned() })?,
         refusal: row.get(11)?,
         request_id: row.get(12)?,
         address: row.get(13)?,

@@ -12,9 +12,7 @@ pub(crate) struct SessionRow {
     pub(crate) id: SessionId,
     pub(crate) client: ClientId,
     pub(crate) customer: Option<CustomerId>,
-    pub(crate) site: Option<SiteId>,
     pub(crate) door: String,
-    pub(crate) is_entity_locked: bool,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) is_active: bool,
     pub(crate) end_reason: Option<String>,
@@ -42,14 +40,8 @@ pub(crate) struct NewSession<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct FamilyRow {
     pub(crate) id: FamilyId,
-    pub(crate) session: SessionId,
-    pub(crate) client: ClientId,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) acting_for: Option<ActingFor>,
-    pub(crate) epoch: u32,
-    pub(crate) is_active: bool,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) tokens_until: Timestamp,
 }
 
 /// A token family to be stored.
@@ -81,16 +73,14 @@ fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
         id: row.get(0)?,
         client: row.get(1)?,
         customer: row.get(2)?,
-        site: row.get(3)?,
-        door: row.get(4)?,
-        is_entity_locked: row.get(5)?,
-        authenticated_at: row.get(6)?,
-        is_active: row.get::<String>(7)? == "active",
-        end_reason: row.get(8)?,
-        created_at: row.get(9)?,
-        expires_at: row.get(10)?,
-        user_agent: row.get(11)?,
-        address: row.get(12)?,
+        door: row.get(3)?,
+        authenticated_at: row.get(4)?,
+        is_active: row.get::<String>(5)? == "active",
+        end_reason: row.get(6)?,
+        created_at: row.get(7)?,
+        expires_at: row.get(8)?,
+        user_agent: row.get(9)?,
+        address: row.get(10)?,
     })
 }
 
@@ -102,7 +92,7 @@ impl Reader {
     ) -> Result<Option<SessionRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT id, client_id, customer_id, site_id, door, is_entity_locked, authenticated_at, state, end_reason,
+                "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
                         created_at, expires_at, user_agent, address
                    FROM sessions WHERE tenant_id = $1 AND id = $2",
                 params![tenant, id],
@@ -120,7 +110,7 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.query(
-            "SELECT id, client_id, customer_id, site_id, door, is_entity_locked, authenticated_at, state, end_reason,
+            "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
                     created_at, expires_at, user_agent, address
                FROM sessions WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR customer_id = $3)
               ORDER BY id LIMIT $4",
@@ -132,16 +122,20 @@ impl Reader {
         .collect()
     }
 
-    pub(crate) async fn family(&mut self, tenant: &TenantId, id: &FamilyId) -> Result<Option<FamilyRow>, StoreError> {
+    /// Whether the tokens of a family may still be used.
+    pub(crate) async fn is_family_active(
+        &mut self,
+        tenant: &TenantId,
+        id: &FamilyId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let row = self
             .query_one(
-                "SELECT id, session_id, client_id, customer_id, legal_entity_id, assignment_id, grant_id, epoch, state,
-                        expires_at, tokens_until
-                   FROM token_families WHERE tenant_id = $1 AND id = $2",
-                params![tenant, id],
+                "SELECT 1 FROM token_families WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $3",
+                params![tenant, id, now],
             )
             .await?;
-        row.map(|row| family(&row)).transpose()
+        Ok(row.is_some())
     }
 
     /// The families of a session that may still be used.
@@ -151,8 +145,7 @@ impl Reader {
         session: &SessionId,
     ) -> Result<Vec<FamilyRow>, StoreError> {
         self.query(
-            "SELECT id, session_id, client_id, customer_id, legal_entity_id, assignment_id, grant_id, epoch, state,
-                    expires_at, tokens_until
+            "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id
                FROM token_families WHERE tenant_id = $1 AND session_id = $2 AND state = 'active' ORDER BY id",
             params![tenant, session],
         )
@@ -166,14 +159,8 @@ impl Reader {
 fn family(row: &super::Row) -> Result<FamilyRow, StoreError> {
     Ok(FamilyRow {
         id: row.get(0)?,
-        session: row.get(1)?,
-        client: row.get(2)?,
-        customer: row.get(3)?,
-        acting_for: acting_for(row.get(4)?, row.get(5)?, row.get(6)?)?,
-        epoch: row.get(7)?,
-        is_active: row.get::<String>(8)? == "active",
-        expires_at: row.get(9)?,
-        tokens_until: row.get(10)?,
+        customer: row.get(1)?,
+        acting_for: acting_for(row.get(2)?, row.get(3)?, row.get(4)?)?,
     })
 }
 
