@@ -76,8 +76,7 @@ async fn resolve(
     Json(body): Json<ResolveRequest>,
 ) -> Result<Json<StandingRecord>, Problem> {
     check(&web, &headers)?;
-    let refused =
-        || Problem::new(StatusCode::UNPROCESSABLE_ENTITY).code("invalid_token").detail("the token does not hold");
+    let refused = || Problem::new(StatusCode::NOT_FOUND).code("invalid_token").detail("the token does not hold");
     let verified = web.edge.engine.verify(&body.token).map_err(|_| refused())?;
     let standing = web.edge.engine.standing_now(&verified.token.standing).await.map_err(fault)?;
     Ok(Json(StandingRecord::from(&standing)))

@@ -61,7 +61,15 @@ async fn prepare(world: &World) -> Keys {
 async fn knock(world: &World, door: Door, keys: &Keys) -> Option<Result<Granted, Error>> {
     let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
     Some(match door {
-        Door::Guest => engine.begin_guest(tenant, &BeginGuest { client: client_id("sf"), wishes: prokura_engine::Wishes::default() }, &from).await,
+        Door::Guest => {
+            engine
+                .begin_guest(
+                    tenant,
+                    &BeginGuest { client: client_id("sf"), wishes: prokura_engine::Wishes::default() },
+                    &from,
+                )
+                .await
+        }
         Door::GuestRefresh => engine.refresh_guest(tenant, &client_id("sf"), &keys.guest_refresh, &from).await,
         Door::Password => {
             log_in(engine, tenant, &keys.guest, "ann@a.example", PASSWORD).await.map(|logged_in| logged_in.granted)

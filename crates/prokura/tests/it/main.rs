@@ -5,6 +5,7 @@ mod doors;
 mod importing;
 mod reach;
 mod rotation;
+mod storm;
 mod thin_path;
 mod throttle;
 mod trail;
