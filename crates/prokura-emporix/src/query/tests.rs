@@ -1,3 +1,5 @@
+//! Lists by cases: pages, order, fields, counting.
+
 use super::*;
 use serde_json::json;
 

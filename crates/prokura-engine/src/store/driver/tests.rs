@@ -1,6 +1,5 @@
 //! What must hold on both databases; beside it, what only one of them can do wrong.
 
-mod cost;
 mod migrations;
 mod postgres;
 mod sqlite;
