@@ -10,6 +10,10 @@ use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 const FEED_INTERVAL: Duration = Duration::from_secs(1);
 /// How often seals are closed.
 const SEAL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the outbox is looked into.
+const ERRAND_INTERVAL: Duration = Duration::from_secs(1);
+/// For how long errands are kept, done or not.
+const KEEP_ERRANDS_SECONDS: i64 = 7 * 86_400;
 /// How often keys and leftovers are looked after.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The most rows a page of the feed or a sweep takes.
@@ -31,6 +35,8 @@ impl Engine {
         jobs.spawn(async move { every(SWEEP_INTERVAL, "look after keys", || engine.advance_keys()).await });
         let engine = self.clone();
         jobs.spawn(async move { every(SWEEP_INTERVAL, "sweep", || engine.sweep()).await });
+        let engine = self.clone();
+        jobs.spawn(async move { every(ERRAND_INTERVAL, "run errands", || engine.run_errands()).await });
         // An error means that whoever could say stop is gone.
         let _ = stop.wait_for(|stop| *stop).await;
         jobs.shutdown().await;
@@ -135,6 +141,9 @@ impl Engine {
             let mut gone = tx.forget_sessions(before, PAGE).await?;
             gone += tx.forget_revocations(now, PAGE).await?;
             gone += tx.forget_attempts(before, now.plus_seconds(-180 * KEEP_SECONDS)).await?;
+            gone += tx.forget_links(before, PAGE).await?;
+            gone += tx.forget_guards(now, PAGE).await?;
+            gone += tx.forget_errands(now.plus_seconds(-KEEP_ERRANDS_SECONDS), PAGE).await?;
             tx.commit().await?;
             if gone < u64::from(PAGE) {
                 return Ok(());

@@ -6,7 +6,9 @@ use crate::{
     passwords, retrying,
     store::{NewCustomer, Tx},
 };
-use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, PasswordPolicy, SiteId, Timestamp};
+use prokura_domain::{
+    CustomerId, CustomerKind, CustomerState, Email, GroupCode, LegalEntityId, PasswordPolicy, SiteId, Timestamp,
+};
 use prokura_jose::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -104,15 +106,23 @@ pub struct CreateCustomer {
     pub password: Option<(NewPassword, bool)>,
 }
 
+/// What is to become of a customer.
+#[derive(Clone, Debug)]
+pub struct CustomerChange {
+    /// Who they are from now on.
+    pub profile: Profile,
+    /// Whether they may log in from now on; `None` leaves it.
+    pub state: Option<CustomerState>,
+    /// The version that was read; `None` for whatever there is.
+    pub version: Option<i64>,
+}
+
 impl Engine {
     /// Checks a new password against the tenant's policy and hashes it.
     pub(crate) async fn password_hash(&self, tenant: &Tenant, password: &NewPassword) -> Result<String, Error> {
         match password {
             NewPassword::Plain(secret) => {
-                let min_characters = tenant.settings.password_min as usize;
-                PasswordPolicy { min_characters }
-                    .check(secret.expose())
-                    .map_err(|fault| Refusal::invalid("password", fault))?;
+                check_password_policy(tenant, secret)?;
                 self.hash_password(secret.expose()).await
             }
             NewPassword::Hash(hash) if passwords::is_supported(hash) => Ok(hash.clone()),
@@ -139,19 +149,24 @@ impl Engine {
         actor: &Actor,
         origin: &Origin,
     ) -> Result<CustomerId, Error> {
-        if request.kind == CustomerKind::Customer && request.email.is_none() {
-            return Err(Refusal::invalid("email", "a customer who can log in needs an e-mail address").into());
-        }
-        let password = match &request.password {
-            Some((password, is_initial)) => Some((self.password_hash(tenant, password).await?, *is_initial)),
-            None => None,
-        };
+        let password = self.password_of(tenant, request).await?;
         retrying!(async {
             let mut tx = self.store.write().await?;
             let id = self.create_customer_in(&mut tx, tenant, request, password.as_ref(), actor, origin).await?;
             tx.commit().await?;
             Ok::<_, Error>(id)
         })
+    }
+
+    /// Checks a request and hashes its password.
+    async fn password_of(&self, tenant: &Tenant, request: &CreateCustomer) -> Result<Option<(String, bool)>, Error> {
+        if request.kind == CustomerKind::Customer && request.email.is_none() {
+            return Err(Refusal::invalid("email", "a customer who can log in needs an e-mail address").into());
+        }
+        match &request.password {
+            Some((password, is_initial)) => Ok(Some((self.password_hash(tenant, password).await?, *is_initial))),
+            None => Ok(None),
+        }
     }
 
     /// The same inside a transaction; the password is hashed already.
@@ -221,6 +236,87 @@ impl Engine {
         Ok(self.store.read().await?.customers(&tenant.id, after, None, limit).await?)
     }
 
+    /// Customers after `after`, by id: of the whole tenant, or of one company; with one address when named.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn find_customers(
+        &self,
+        tenant: &Tenant,
+        entity: Option<&LegalEntityId>,
+        email_key: Option<&str>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Customer>, Error> {
+        let mut reader = self.store.read().await?;
+        Ok(match entity {
+            Some(entity) => reader.customers_of_entity(&tenant.id, entity, after, email_key, limit).await?,
+            None => reader.customers(&tenant.id, after, email_key, limit).await?,
+        })
+    }
+
+    /// How many customers there are, in the whole tenant or in one company; counted up to a million.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn count_customers(&self, tenant: &Tenant, entity: Option<&LegalEntityId>) -> Result<u64, Error> {
+        let count = self.store.read().await?.count_customers(&tenant.id, entity).await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// Makes a customer who belongs to a company from the first moment.
+    ///
+    /// # Errors
+    /// As [`Engine::create_customer`]; [`Refusal::NotFound`] for the company.
+    pub async fn create_customer_of(
+        &self,
+        tenant: &Tenant,
+        request: &CreateCustomer,
+        entity: &LegalEntityId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        let password = self.password_of(tenant, request).await?;
+        retrying!(async {
+            let mut tx = self.store.write().await?;
+            let id = self.create_customer_in(&mut tx, tenant, request, password.as_ref(), actor, origin).await?;
+            self.let_in(&mut tx, tenant, (&id, entity), GroupCode::Contact, actor, origin).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(id)
+        })
+    }
+
+    /// Changes a customer's profile and state at once. Whoever may no longer log in loses every session.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::StaleVersion`].
+    pub async fn change_customer(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        change: &CustomerChange,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            if !tx.hold_customer(&tenant.id, id).await? {
+                return Err(Refusal::NotFound("customer").into());
+            }
+            if !tx.update_profile(&tenant.id, id, &change.profile, change.version, now).await? {
+                return Err(Refusal::StaleVersion.into());
+            }
+            let entry = Entry::new(actor, "customer.update", "customer", id.as_str());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            if let Some(state) = change.state {
+                self.move_customer_in(&mut tx, tenant, id, state, actor, origin).await?;
+            }
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
     /// Replaces a customer's profile.
     ///
     /// # Errors
@@ -270,27 +366,40 @@ impl Engine {
         actor: &Actor,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let now = self.clock.now();
         let mut tx = self.store.write().await?;
         tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
-        if tx.move_customer(&tenant.id, id, state, now).await? {
-            if state != CustomerState::Active {
-                self.end_sessions_of(&mut tx, tenant, id, None, "customer_disabled", now).await?;
-            }
-            if state == CustomerState::Deleted {
-                self.forget_customer(&mut tx, tenant, id, now).await?;
-            }
-            let verb = match state {
-                CustomerState::Active => "customer.enable",
-                CustomerState::Pending => "customer.unconfirm",
-                CustomerState::OnHold => "customer.hold",
-                CustomerState::Inactive => "customer.disable",
-                CustomerState::Deleted => "customer.delete",
-            };
-            self.audit(&mut tx, &tenant.id, origin, Entry::new(actor, verb, "customer", id.as_str()), now).await?;
-        }
+        self.move_customer_in(&mut tx, tenant, id, state, actor, origin).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    async fn move_customer_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        id: &CustomerId,
+        state: CustomerState,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        if !tx.move_customer(&tenant.id, id, state, now).await? {
+            return Ok(());
+        }
+        if state != CustomerState::Active {
+            self.end_sessions_of(tx, tenant, id, None, "customer_disabled", now).await?;
+        }
+        if state == CustomerState::Deleted {
+            self.forget_customer(tx, tenant, id, now).await?;
+        }
+        let verb = match state {
+            CustomerState::Active => "customer.enable",
+            CustomerState::Pending => "customer.unconfirm",
+            CustomerState::OnHold => "customer.hold",
+            CustomerState::Inactive => "customer.disable",
+            CustomerState::Deleted => "customer.delete",
+        };
+        self.audit(tx, &tenant.id, origin, Entry::new(actor, verb, "customer", id.as_str()), now).await
     }
 
     /// What a deleted customer leaves behind: no assignments, groups, segments, addresses or password.
@@ -336,4 +445,11 @@ impl Engine {
             Ok::<_, Error>(())
         })
     }
+}
+
+/// Whether the tenant takes a new password.
+pub(crate) fn check_password_policy(tenant: &Tenant, password: &Secret) -> Result<(), Refusal> {
+    let min_characters = tenant.settings.password_min as usize;
+    let policy = PasswordPolicy { min_characters };
+    policy.check(password.expose()).map_err(|fault| Refusal::invalid("password", fault))
 }

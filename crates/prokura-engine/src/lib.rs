@@ -3,6 +3,7 @@
 //! Every door calls a verb here; every verb that yields a token goes through the one issuing function in `issue`. The
 //! database is private to this crate.
 
+mod addresses;
 mod audit;
 mod background;
 mod backup;
@@ -11,15 +12,21 @@ mod client;
 mod client_credentials;
 mod company;
 mod customer;
+mod email_change;
 mod error;
 mod feed;
 mod import;
 mod issue;
+mod join_request;
 mod keys;
 mod log_in;
 mod log_out;
+mod mail;
+mod one_time_link;
 mod operator;
 mod origin;
+mod outbox;
+mod password_reset;
 mod passwords;
 mod ports;
 mod refresh;
@@ -28,23 +35,28 @@ mod seals;
 mod segment;
 mod session_context;
 mod settings;
+mod sign_up;
 mod store;
 mod tenant;
 mod throttle;
 
+pub use addresses::{Address, AddressBody, AddressDetails};
 pub use audit::{AuditEvent, Outcome};
 pub use backup::open_backup;
 pub use begin_guest::BeginGuest;
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
 pub use company::{Assignment, CreateLegalEntity, LegalEntity, LegalEntityDetails, NewAssignment};
-pub use customer::{CreateCustomer, Customer, NewPassword, Profile};
+pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
+pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal};
 pub use import::{ImportAssignment, ImportSegmentItem, ImportSegmentMember, RowOutcome};
 pub use issue::{Door, Granted, RefreshGranted};
+pub use join_request::{JoinRequest, JoinState};
 pub use keys::KeySummary;
 pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
+pub use mail::MailTransport;
 pub use operator::Operator;
 pub use origin::{Actor, Origin};
 pub use ports::{SystemClock, SystemEntropy};
@@ -54,6 +66,7 @@ pub use seals::AuditVerdict;
 pub use segment::{Segment, SegmentItem, SegmentMember};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
 pub use settings::{GroupTemplate, Lifetimes, MailSettings, SignUp, TenantSettings, group_name};
+pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Tenant, TenantSummary};
 
@@ -89,6 +102,8 @@ pub struct EngineConfig {
     pub tenant_template: TenantSettings,
     /// Password checks at once; normally the number of cores.
     pub hash_workers: usize,
+    /// The way mails leave.
+    pub mail: MailTransport,
     /// Memory (KiB), passes and lanes of password hashes; `None` for the default. Tests take less.
     pub hash_cost: Option<(u32, u32, u32)>,
 }
@@ -107,6 +122,7 @@ pub struct Inner {
     pub(crate) refresh_key: [u8; 32],
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
+    pub(crate) mailer: mail::Mailer,
     pub(crate) public_url: String,
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
@@ -140,6 +156,7 @@ impl Engine {
             refresh_key: config.master_key.derive("refresh successors"),
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
+            mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             rights: rights::RightsCache::new(),
             is_deaf: AtomicBool::new(false),
             tenants: RwLock::default(),

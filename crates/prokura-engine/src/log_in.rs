@@ -4,11 +4,11 @@
 use crate::{
     Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
     audit::Entry,
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Draft, Holder, Order},
     passwords::Match,
     retrying,
     session_context::fresh,
-    store::{CredentialRow, NewSession},
+    store::{CredentialRow, NewSession, Tx},
     throttle::Attempt,
 };
 use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, SessionId};
@@ -30,6 +30,18 @@ pub struct LoggedIn {
     pub granted: Granted,
     /// Whether the password was set by somebody else and should be changed.
     pub has_initial_password: bool,
+}
+
+/// How a customer comes in.
+pub(crate) struct Entrance<'a> {
+    /// In whose session.
+    pub(crate) bearer: Bearer<'a>,
+    /// Through which door.
+    pub(crate) door: Door,
+    /// Who.
+    pub(crate) customer: &'a CustomerId,
+    /// The password that was right, a stronger hash of it, and the attempt it took.
+    pub(crate) proof: Option<(&'a CredentialRow, Option<&'a str>, &'a Attempt)>,
 }
 
 impl Engine {
@@ -86,14 +98,13 @@ impl Engine {
             Match::YesButWeak => Some(self.hash_password(request.password.expose()).await?),
             Match::Yes | Match::No => None,
         };
-        let granted = retrying!(self.open_session(
-            tenant,
+        let entrance = Entrance {
             bearer,
-            Door::Password,
-            &customer.id,
-            Some((&credential, stronger.as_deref(), &attempt)),
-            origin
-        ))?;
+            door: Door::Password,
+            customer: &customer.id,
+            proof: Some((&credential, stronger.as_deref(), &attempt)),
+        };
+        let granted = retrying!(self.open_session(tenant, &entrance, origin))?;
         Ok(LoggedIn { granted, has_initial_password: credential.is_initial })
     }
 
@@ -102,30 +113,45 @@ impl Engine {
     pub(crate) async fn open_session(
         &self,
         tenant: &Tenant,
-        bearer: Bearer<'_>,
-        door: Door,
-        customer: &CustomerId,
-        proof: Option<(&CredentialRow, Option<&str>, &Attempt)>,
+        entrance: &Entrance<'_>,
         origin: &Origin,
     ) -> Result<Granted, Error> {
+        let mut tx = self.store.write().await?;
+        let draft = self.open_session_in(&mut tx, tenant, entrance, origin).await?;
+        tx.commit().await?;
+        Self::sign(tenant, draft)
+    }
+
+    /// The same in the transaction of what leads to it, such as redeeming a link. To be signed once it is durable.
+    pub(crate) async fn open_session_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        entrance: &Entrance<'_>,
+        origin: &Origin,
+    ) -> Result<Draft, Error> {
+        let Entrance { bearer, door, customer, proof } = *entrance;
         let now = self.clock.now();
         let client = &bearer.standing.client;
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
-        let mut tx = self.store.write().await?;
         if !tx.note_login(&tenant.id, customer, now).await? {
             return Err(Refusal::CustomerInactive.into());
         }
         if let Some((credential, stronger, attempt)) = proof {
+            // Another password was set after this one was checked.
+            if !tx.use_password(&tenant.id, &credential.id, now).await? {
+                return Err(Refusal::InvalidCredentials.into());
+            }
             if let Some(stronger) = stronger {
                 tx.rehash_password(&tenant.id, &credential.id, &credential.secret, stronger).await?;
             }
-            self.attempt_was_right(&mut tx, tenant, attempt, now).await?;
+            self.attempt_was_right(tx, tenant, attempt, now).await?;
         }
         let session = match Self::guest_session(&bearer) {
             Some(session) => {
                 for family in tx.families_of_session(&tenant.id, session).await? {
                     if family.customer.as_ref().is_some_and(|other| other != customer) {
-                        self.end_family(&mut tx, tenant, &family.id, "another_customer", now).await?;
+                        self.end_family(tx, tenant, &family.id, "another_customer", now).await?;
                     }
                 }
                 if !tx.adopt_session(&tenant.id, session, customer, door.verb(), expires_at, now).await? {
@@ -133,7 +159,7 @@ impl Engine {
                 }
                 session.clone()
             }
-            None => self.new_session(&mut tx, tenant, client, customer, door, origin).await?,
+            None => self.new_session(tx, tenant, client, customer, door, origin).await?,
         };
         if !tx.set_context_customer(&tenant.id, &session, Some(customer), now).await? {
             let sites = tx.sites(&tenant.id).await?;
@@ -142,14 +168,12 @@ impl Engine {
         }
         let holder = Holder::Customer { session: &session, customer };
         let order = Order { tenant, door, client, holder, entity: None, chain: Chain::Begin, origin };
-        let draft = self.issue(&mut tx, order).await?;
-        tx.commit().await?;
-        Self::sign(tenant, draft)
+        self.issue(tx, order).await
     }
 
     async fn new_session(
         &self,
-        tx: &mut crate::store::Tx<'_>,
+        tx: &mut Tx<'_>,
         tenant: &Tenant,
         client: &ClientId,
         customer: &CustomerId,

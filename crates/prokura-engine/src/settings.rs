@@ -98,7 +98,8 @@ pub struct SignUp {
 pub struct MailSettings {
     /// The sender, `name <address>` or an address.
     pub from: String,
-    /// What links in mails begin with; the token is appended. Empty: the token alone is written.
+    /// What links in mails begin with; the token is appended. `{purpose}` in it becomes `password_reset`,
+    /// `email_change` or `sign_up`. Empty: the token alone is written.
     pub link_prefix: String,
 }
 

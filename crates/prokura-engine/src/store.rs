@@ -1,6 +1,7 @@
 //! The private store: one SQL text on SQLite and PostgreSQL. A method on [`Reader`] asks, a method on [`Tx`] changes;
 //! the tenant leads every question.
 
+mod addresses;
 mod audit;
 mod clients;
 mod companies;
@@ -8,8 +9,11 @@ mod contexts;
 mod customers;
 pub(crate) mod driver;
 mod issue;
+mod joins;
+mod links;
 mod migrate;
 mod operators;
+mod outbox;
 mod revocations;
 mod rights;
 mod segments;
@@ -24,6 +28,8 @@ pub(crate) use customers::{CredentialRow, NewCustomer};
 pub use driver::{DatabaseConfig, StoreError};
 pub(crate) use driver::{Driver, Reader, Row, params};
 pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow};
+pub(crate) use links::NewLink;
+pub(crate) use outbox::OutboxRow;
 pub(crate) use sessions::{NewFamily, NewSession, SessionRow};
 pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};

@@ -362,6 +362,9 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if !matches!(settings.sign_up.join.as_str(), "auto" | "pending" | "off") {
         return Err(Refusal::invalid("sign_up.join", "one of auto, pending, off"));
     }
+    if !crate::mail::is_sender(&settings.mail.from) {
+        return Err(Refusal::invalid("mail.from", "an address, or name <address>"));
+    }
     if settings.switch_grace_seconds > settings.lifetimes.access {
         return Err(Refusal::invalid("switch_grace_seconds", "at most the life of an access token"));
     }

@@ -19,6 +19,13 @@ const SAME_GUESS_MILLIS: i64 = 10_000;
 /// The most guesses remembered; more means an attack, and then each one counts.
 const MAX_GUESSES: usize = 100_000;
 
+/// How often something may be asked for in a row, per account, address prefix and tenant, and after how long an
+/// account may ask once more.
+const REQUESTS_PER_ACCOUNT: i64 = 5;
+const REQUESTS_PER_ADDRESS: i64 = 100;
+const REQUESTS_PER_TENANT: i64 = 10_000;
+const REQUEST_REFILL_MILLIS: i64 = 300_000;
+
 /// Keys of budgets, and the guesses of the last seconds (digests, in memory only).
 pub(crate) struct Throttle {
     key: hmac::Key,
@@ -133,6 +140,34 @@ impl Engine {
         }
         tx.commit().await?;
         Ok(attempt)
+    }
+
+    /// Takes a slot for asking for something that has no secret to be wrong: a mail, an account. Returns the account's
+    /// name in the trail, and whether its own budget still had one; an address prefix or a tenant that spent theirs is
+    /// refused.
+    pub(crate) async fn take_request(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        door: &str,
+        name: &str,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(String, bool), Error> {
+        let throttle = &self.throttle;
+        let account = throttle.name(&[door, "account", name]);
+        let of_account = throttle.name(&[door, "budget", &account]);
+        let others = [
+            (throttle.name(&[door, "address", &origin.prefix()]), REQUESTS_PER_ADDRESS, REQUEST_REFILL_MILLIS / 10),
+            (throttle.name(&[door, "everybody"]), REQUESTS_PER_TENANT, REQUEST_REFILL_MILLIS / 1_000),
+        ];
+        for (key, limit, refill_millis) in others {
+            if tx.take_attempt(&tenant.id, &key, refill_millis, now).await? > limit {
+                return Err(Refusal::Throttled { retry_after_seconds: MAX_RETRY_AFTER_SECONDS }.into());
+            }
+        }
+        let spent = tx.take_attempt(&tenant.id, &of_account, REQUEST_REFILL_MILLIS, now).await?;
+        Ok((account, spent <= REQUESTS_PER_ACCOUNT))
     }
 
     /// The secret was right: the slots are given back, and the device is known from now on.

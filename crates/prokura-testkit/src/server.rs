@@ -3,8 +3,8 @@
 use crate::{SeededEntropy, TestClock};
 use prokura_domain::{ClientId, ClientKind, Clock as _, RefreshPolicy, TenantId};
 use prokura_engine::{
-    Actor, CreateClient, CreateTenant, DatabaseConfig, Engine, EngineConfig, Origin, Site, SystemEntropy, Tenant,
-    TenantSettings,
+    Actor, CreateClient, CreateTenant, DatabaseConfig, Engine, EngineConfig, MailTransport, Origin, Site,
+    SystemEntropy, Tenant, TenantSettings,
 };
 use prokura_http::{Edge, router_service, server::Limits};
 use prokura_jose::{MasterKey, Secret};
@@ -56,6 +56,7 @@ pub struct TestServer {
     options: Options,
     stop: watch::Sender<bool>,
     folder: Option<Arc<TempDir>>,
+    mail: Arc<TempDir>,
 }
 
 /// An answer, read whole.
@@ -99,7 +100,8 @@ impl TestServer {
             }
             Database::Postgres => (crate::postgres::fresh_database(), None),
         };
-        Self::start_node(database, folder, Arc::default(), options).await
+        let mail = Arc::new(tempfile::tempdir().expect("a folder for mails"));
+        Self::start_node(database, folder, mail, Arc::default(), options).await
     }
 
     /// Another node on the same PostgreSQL database, with the same clock and master key.
@@ -110,12 +112,14 @@ impl TestServer {
             is_clock_frozen: self.options.is_clock_frozen,
             settings: self.options.settings.clone(),
         };
-        Self::start_node(self.database.clone(), self.folder.clone(), Arc::clone(&self.clock), options).await
+        let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
+        Self::start_node(self.database.clone(), folder, mail, Arc::clone(&self.clock), options).await
     }
 
     async fn start_node(
         database: DatabaseConfig,
         folder: Option<Arc<TempDir>>,
+        mail: Arc<TempDir>,
         clock: Arc<TestClock>,
         options: Options,
     ) -> Self {
@@ -128,6 +132,7 @@ impl TestServer {
             master_key: MasterKey::from_bytes([7; 32]),
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,
+            mail: MailTransport::Folder(mail.path().to_owned()),
             hash_cost: Some((64, 1, 1)),
         };
         let entropy: Arc<dyn prokura_domain::Entropy> = if options.is_clock_frozen {
@@ -154,7 +159,25 @@ impl TestServer {
             .no_proxy()
             .build()
             .expect("a client");
-        Self { engine, url, clock, http, database, options, stop, folder }
+        Self { engine, url, clock, http, database, options, stop, folder, mail }
+    }
+
+    /// Sends what waits in the outbox; returns every mail so far, oldest first, with line breaks as programs write them.
+    pub async fn mails(&self) -> Vec<String> {
+        self.engine.run_errands().await.expect("the outbox");
+        let entries = std::fs::read_dir(self.mail.path()).expect("the folder for mails");
+        let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        paths.iter().map(|path| std::fs::read_to_string(path).expect("a mail").replace("\r\n", "\n")).collect()
+    }
+
+    /// The one-time token in the newest mail.
+    pub async fn mailed_token(&self) -> String {
+        let mails = self.mails().await;
+        // Long lines may be folded by the transfer encoding.
+        let text = mails.last().expect("a mail").replace("=\n", "");
+        let begin = text.find("pkr_lt_").expect("a link in the mail");
+        text[begin..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect()
     }
 
     /// Lets time pass.

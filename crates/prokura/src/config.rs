@@ -2,7 +2,7 @@
 //! names it. The annotated reference is `prokura.example.toml`, generated from here.
 
 use anyhow::{Context as _, bail};
-use prokura_engine::DatabaseConfig;
+use prokura_engine::{DatabaseConfig, MailTransport};
 use prokura_gateway::GatewayConfig;
 use prokura_http::IpPrefix;
 use prokura_jose::{MasterKey, Secret};
@@ -275,8 +275,27 @@ impl Config {
         if !matches!(self.mail.transport.as_str(), "folder" | "smtp" | "none") {
             bail!("mail.transport must be folder, smtp or none, not {:?}", self.mail.transport);
         }
+        self.mail()?;
         self.database()?;
         Ok(())
+    }
+
+    /// The way mails leave.
+    ///
+    /// # Errors
+    /// `smtp` without a URL, or a file that cannot be read.
+    pub fn mail(&self) -> anyhow::Result<MailTransport> {
+        match self.mail.transport.as_str() {
+            "folder" => Ok(MailTransport::Folder(self.mail.folder.clone())),
+            "smtp" => {
+                let url = self.mail.smtp_url.or_file(self.mail.smtp_url_file.as_deref(), "mail.smtp_url")?;
+                if url.is_empty() {
+                    bail!("mail.transport is smtp, so mail.smtp_url or mail.smtp_url_file must be set");
+                }
+                Ok(MailTransport::Smtp { url: Secret::from(url) })
+            }
+            _ => Ok(MailTransport::Nowhere),
+        }
     }
 
     /// The database to open.

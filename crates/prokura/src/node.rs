@@ -56,6 +56,7 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
         master_key: config.master_key()?,
         tenant_template: app::tenant_template(),
         hash_workers: config.hash_workers(),
+        mail: config.mail()?,
         hash_cost: None,
     };
     Engine::open(engine_config, Arc::new(SystemClock), Arc::new(SystemEntropy::default()))

@@ -2,7 +2,7 @@
 
 use super::{Reader, Row, StoreError, Tx, from_json, params, to_json};
 use crate::customer::{Customer, Profile};
-use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, SiteId, TenantId, Timestamp};
+use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, LegalEntityId, SiteId, TenantId, Timestamp};
 
 /// A credential as stored.
 pub(crate) struct CredentialRow {
@@ -97,6 +97,56 @@ impl Reader {
         .collect()
     }
 
+    /// Customers assigned to `entity`, after `after`, by id.
+    pub(crate) async fn customers_of_entity(
+        &mut self,
+        tenant: &TenantId,
+        entity: &LegalEntityId,
+        after: &str,
+        email_key: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Customer>, StoreError> {
+        self.query(
+            "SELECT c.id, c.kind, c.email, c.given_name, c.family_name, c.company_name, c.language, c.currency, c.site_id,
+                    c.profile_json, c.state, c.last_login_at, c.version, c.created_at, c.modified_at
+               FROM contact_assignments a JOIN customers c ON c.tenant_id = $1 AND c.id = a.customer_id
+              WHERE a.tenant_id = $1 AND a.legal_entity_id = $2 AND a.customer_id > $3 AND c.state <> 'deleted'
+                AND ($4 IS NULL OR c.email_key = $4)
+              ORDER BY a.customer_id LIMIT $5",
+            params![tenant, entity, after, email_key, limit],
+        )
+        .await?
+        .iter()
+        .map(customer)
+        .collect()
+    }
+
+    /// How many customers there are, of one entity when named; counted up to a million.
+    pub(crate) async fn count_customers(
+        &mut self,
+        tenant: &TenantId,
+        entity: Option<&LegalEntityId>,
+    ) -> Result<i64, StoreError> {
+        let row = match entity {
+            None => {
+                self.query_one(
+                    "SELECT COUNT(*) FROM
+                        (SELECT 1 FROM customers WHERE tenant_id = $1 AND state <> 'deleted' LIMIT 1000000) AS counted",
+                    params![tenant],
+                )
+                .await?
+            }
+            Some(entity) => {
+                self.query_one(
+                    "SELECT COUNT(*) FROM contact_assignments WHERE tenant_id = $1 AND legal_entity_id = $2",
+                    params![tenant, entity],
+                )
+                .await?
+            }
+        };
+        row.map_or(Ok(0), |row| row.get(0))
+    }
+
     /// The active password of a customer.
     pub(crate) async fn password(
         &mut self,
@@ -175,8 +225,8 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Changes the address a customer logs in with; `false` when the customer is gone. A taken address is a
-    /// constraint fault.
+    /// Changes the address a customer logs in with; `false` when the customer is gone or the address is somebody
+    /// else's. When two ask for it at once, the slower one is refused by the unique index.
     pub(crate) async fn update_email(
         &mut self,
         tenant: &TenantId,
@@ -187,8 +237,37 @@ impl Tx<'_> {
         let changed = self
             .execute(
                 "UPDATE customers SET email = $3, email_key = $4, version = version + 1, modified_at = $5
-                  WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'",
+                  WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'
+                    AND NOT EXISTS (SELECT 1 FROM customers o
+                                     WHERE o.tenant_id = $1 AND o.email_key = $4 AND o.id <> $2 AND o.state <> 'deleted')",
                 params![tenant, id, email.as_str(), email.key(), now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Holds the customer's row until the end of the transaction, as every login does; `false` when they are gone.
+    pub(crate) async fn hold_customer(&mut self, tenant: &TenantId, id: &CustomerId) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE customers SET state_at = state_at WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'",
+                params![tenant, id],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Notes that a password was used; `false` when it was replaced after it was checked.
+    pub(crate) async fn use_password(
+        &mut self,
+        tenant: &TenantId,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE credentials SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'active'",
+                params![tenant, id, now],
             )
             .await?;
         Ok(changed == 1)

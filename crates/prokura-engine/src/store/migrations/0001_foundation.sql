@@ -199,6 +199,7 @@ CREATE TABLE contact_assignments (
 CREATE UNIQUE INDEX contact_assignments_by_pair ON contact_assignments (tenant_id, customer_id, legal_entity_id);
 CREATE UNIQUE INDEX contact_assignments_one_primary ON contact_assignments (tenant_id, legal_entity_id) WHERE is_primary = 1;
 CREATE INDEX contact_assignments_by_entity ON contact_assignments (tenant_id, legal_entity_id, id);
+CREATE INDEX contact_assignments_by_member ON contact_assignments (tenant_id, legal_entity_id, customer_id);
 CREATE INDEX contact_assignments_by_origin ON contact_assignments (tenant_id, origin_id);
 
 CREATE TABLE customer_groups (
@@ -245,6 +246,7 @@ CREATE TABLE join_requests (
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id),
     FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id)
 );
+CREATE INDEX join_requests_by_entity ON join_requests (tenant_id, legal_entity_id, id);
 CREATE UNIQUE INDEX join_requests_one_pending ON join_requests (tenant_id, customer_id, legal_entity_id) WHERE state = 'pending';
 
 CREATE TABLE categories (
@@ -458,6 +460,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX outbox_by_due ON outbox (due_at, id) WHERE state = 'waiting';
+CREATE INDEX outbox_by_age ON outbox (created_at);
 
 CREATE TABLE replay_guard (
     tenant_id TEXT NOT NULL,

@@ -1,0 +1,221 @@
+//! Mails: what they say, and the ways they leave by. Links in them are built from the tenant's settings, never from
+//! what a request brought along (S-99).
+
+use crate::{Tenant, one_time_link::Purpose};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+};
+use prokura_domain::{Email, Timestamp};
+use prokura_jose::Secret;
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// How long one mail may take to leave by SMTP.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The way mails leave.
+#[derive(Clone, Debug)]
+pub enum MailTransport {
+    /// Each mail becomes a file `ID.eml` in this folder, for development and for a sender of one's own.
+    Folder(PathBuf),
+    /// They are sent.
+    Smtp {
+        /// `smtp://user:password@host:587?tls=required` or `smtps://…`.
+        url: Secret,
+    },
+    /// They stay in the outbox until another node sends them or they grow old.
+    Nowhere,
+}
+
+/// What sends.
+pub(crate) enum Mailer {
+    Folder(PathBuf),
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Nowhere,
+}
+
+/// Why a mail did not leave. Its text is kept, so it names no address.
+#[derive(Debug, Error)]
+pub(crate) enum MailFault {
+    /// Trying again is pointless.
+    #[error("{0}")]
+    Forever(String),
+    /// Another time it may work.
+    #[error("{0}")]
+    ForNow(String),
+}
+
+impl Mailer {
+    pub(crate) fn new(transport: MailTransport) -> Result<Self, lettre::transport::smtp::Error> {
+        Ok(match transport {
+            MailTransport::Folder(folder) => Self::Folder(folder),
+            MailTransport::Smtp { url } => Self::Smtp(
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())?.timeout(Some(SMTP_TIMEOUT)).build(),
+            ),
+            MailTransport::Nowhere => Self::Nowhere,
+        })
+    }
+
+    pub(crate) fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
+
+    /// Sends `message`, known as `id`. Sending it twice leaves one file.
+    pub(crate) async fn send(&self, id: &str, message: Message) -> Result<(), MailFault> {
+        match self {
+            Self::Nowhere => Err(MailFault::ForNow("there is no way for mails to leave".to_owned())),
+            Self::Smtp(transport) => match transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let status = error.status().map_or_else(String::new, |code| format!(" {code}"));
+                    if error.is_permanent() {
+                        Err(MailFault::Forever(format!("the mail server refused it{status}")))
+                    } else {
+                        Err(MailFault::ForNow(format!("the mail server could not be talked to{status}")))
+                    }
+                }
+            },
+            Self::Folder(folder) => {
+                let (folder, name, bytes) = (folder.clone(), format!("{id}.eml"), message.formatted());
+                let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
+                match written {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(error)) => Err(MailFault::ForNow(format!("the file could not be written: {error}"))),
+                    Err(_) => Err(MailFault::ForNow("the file could not be written".to_owned())),
+                }
+            }
+        }
+    }
+}
+
+/// Writes beside and renames, so that nobody reads half a mail; only the owner may read it, for it may open an account.
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        builder.mode(0o700);
+        options.mode(0o600);
+    }
+    builder.create(folder)?;
+    let beside = folder.join(format!(".{name}.new"));
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, folder.join(name))
+}
+
+/// Whether a sender can be written into a mail.
+pub(crate) fn is_sender(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
+/// The mail that hands out `link`.
+pub(crate) fn compose(
+    tenant: &Tenant,
+    purpose: Purpose,
+    id: &str,
+    to: &Email,
+    language: Option<&str>,
+    link: &Secret,
+    now: Timestamp,
+) -> Result<Message, MailFault> {
+    let from: Mailbox = tenant
+        .settings
+        .mail
+        .from
+        .parse()
+        .map_err(|_| MailFault::ForNow("the sender in the tenant's settings is no address".to_owned()))?;
+    let to: Mailbox = to
+        .as_str()
+        .parse()
+        .map_err(|_| MailFault::Forever("mails cannot be written to an address of that form".to_owned()))?;
+    let is_german = language.is_some_and(|language| language.to_ascii_lowercase().starts_with("de"));
+    let (subject, text) = words(purpose, is_german);
+    let way = address_of(&tenant.settings.mail.link_prefix, purpose, link);
+    let ending = if is_german {
+        "Der Link gilt einmal. Wenn Sie nichts angefordert haben, ist nichts zu tun."
+    } else {
+        "The link works once. If you did not ask for it, there is nothing to do."
+    };
+    let seconds = u64::try_from(now.seconds()).unwrap_or_default();
+    let host = from.email.domain().to_owned();
+    Message::builder()
+        .from(from)
+        .to(to)
+        .subject(subject)
+        .date(std::time::UNIX_EPOCH + Duration::from_secs(seconds))
+        .message_id(Some(format!("<{id}@{host}>")))
+        .header(ContentType::TEXT_PLAIN)
+        .body(format!("{text}\n\n{way}\n\n{ending}\n"))
+        .map_err(|error| MailFault::ForNow(format!("the mail could not be written: {error}")))
+}
+
+/// The link: what the tenant's settings begin it with, and the token. `{purpose}` in it becomes the purpose.
+fn address_of(prefix: &str, purpose: Purpose, link: &Secret) -> String {
+    format!("{}{}", prefix.replace("{purpose}", purpose.as_str()), link.expose())
+}
+
+fn words(purpose: Purpose, is_german: bool) -> (&'static str, &'static str) {
+    match (purpose, is_german) {
+        (Purpose::PasswordReset, false) => ("Choose a new password", "Choose a new password with this link:"),
+        (Purpose::PasswordReset, true) => ("Neues Passwort wählen", "Mit diesem Link wählen Sie ein neues Passwort:"),
+        (Purpose::EmailChange, false) => {
+            ("Confirm your e-mail address", "Confirm with this link that you want to log in with this address:")
+        }
+        (Purpose::EmailChange, true) => {
+            ("E-Mail-Adresse bestätigen", "Bestätigen Sie mit diesem Link, dass Sie sich mit dieser Adresse anmelden:")
+        }
+        (Purpose::SignUp, false) => ("Confirm your account", "Confirm your account with this link:"),
+        (Purpose::SignUp, true) => ("Konto bestätigen", "Bestätigen Sie mit diesem Link Ihr Konto:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_begins_as_the_tenant_says() {
+        let link = Secret::from("t".to_owned());
+        for (prefix, expected) in [
+            ("", "t"),
+            ("https://shop.example/reset?token=", "https://shop.example/reset?token=t"),
+            ("https://shop.example/{purpose}/", "https://shop.example/password_reset/t"),
+        ] {
+            assert_eq!(address_of(prefix, Purpose::PasswordReset, &link), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_a_file_only_its_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("mail");
+        let mailer = Mailer::new(MailTransport::Folder(inside.clone())).unwrap();
+        let message = Message::builder()
+            .from("a@a.example".parse().unwrap())
+            .to("b@b.example".parse().unwrap())
+            .date(std::time::UNIX_EPOCH)
+            .body("text".to_owned())
+            .unwrap();
+        for _ in 0..2 {
+            mailer.send("one", message.clone()).await.unwrap();
+        }
+        let names: Vec<_> = std::fs::read_dir(&inside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["one.eml"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(inside.join("one.eml")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}

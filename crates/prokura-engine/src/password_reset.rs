@@ -1,0 +1,175 @@
+//! Passwords that are forgotten, and passwords that are known and to be another one. A reset always succeeds from the
+//! outside; a change proves the present password at a door of its own (S-101).
+
+use crate::{
+    Actor, Engine, Error, NewPassword, Origin, Refusal, Tenant,
+    audit::Entry,
+    customer::check_password_policy,
+    one_time_link::{Purpose, bad_link},
+    outbox::Errand,
+    passwords::Match,
+    retrying,
+};
+use prokura_domain::{CustomerId, CustomerState, Email, Standing, Timestamp};
+use prokura_jose::Secret;
+
+impl Engine {
+    /// Asks for a mail with which a new password can be chosen. Nothing tells whether somebody has the address.
+    ///
+    /// # Errors
+    /// [`Refusal::Throttled`] for an address prefix that asks too much, whoever it asks for.
+    pub async fn request_password_reset(&self, tenant: &Tenant, email: &Email, origin: &Origin) -> Result<(), Error> {
+        let errand = Errand::PasswordReset { email_key: email.key().to_owned() };
+        self.request_mail(tenant, email, "customer.request_password_reset", &errand, origin).await
+    }
+
+    /// Puts `errand` down for whoever has `email`, the same work for everybody (S-102). Who asks too often for one
+    /// address gets no further mail and is not told.
+    pub(crate) async fn request_mail(
+        &self,
+        tenant: &Tenant,
+        email: &Email,
+        verb: &'static str,
+        errand: &Errand,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let (account, is_within) = self.take_request(&mut tx, tenant, verb, email.key(), origin, now).await?;
+            let refusal = Refusal::Throttled { retry_after_seconds: 0 };
+            let mut entry = Entry::new(&Actor::Guest, verb, "account", &account);
+            if is_within {
+                self.put_down(&mut tx, tenant, errand, now).await?;
+            } else {
+                entry = entry.refused(&refusal);
+            }
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Sets a new password with the token of a mail, once; every session of the customer ends.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a token that is unknown, used or expired, or a password the tenant does not take.
+    pub async fn reset_password(
+        &self,
+        tenant: &Tenant,
+        token: &Secret,
+        password: &Secret,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        self.check_link(tenant, Purpose::PasswordReset, token, self.clock.now()).await?;
+        let phc = self.password_hash(tenant, &NewPassword::Plain(password.clone())).await?;
+        retrying!(self.reset_password_once(tenant, token, &phc, origin))
+    }
+
+    async fn reset_password_once(
+        &self,
+        tenant: &Tenant,
+        token: &Secret,
+        phc: &str,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let (id, _) = self.redeem_link(&mut tx, tenant, Purpose::PasswordReset, token, now).await?;
+        // Who was stopped after the mail was sent stays out (S-101).
+        let is_held = tx.hold_customer(&tenant.id, &id).await?;
+        let customer = tx
+            .customer(&tenant.id, &id)
+            .await?
+            .filter(|customer| is_held && matches!(customer.state, CustomerState::Active | CustomerState::Pending));
+        if customer.is_none() {
+            return Err(bad_link().into());
+        }
+        let actor = Actor::Customer(id.clone());
+        self.replace_password(&mut tx, tenant, &id, phc, None, now).await?;
+        let entry = Entry::new(&actor, "customer.reset_password", "customer", id.as_str());
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Changes the caller's own password. Every other family of theirs ends, this one stays.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a wrong present password or a new one the tenant does not take;
+    /// [`Refusal::Throttled`].
+    pub async fn change_password(
+        &self,
+        tenant: &Tenant,
+        caller: &Standing,
+        current: &Secret,
+        new: &Secret,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let id = caller.customer().ok_or(Refusal::InvalidToken)?;
+        check_password_policy(tenant, new)?;
+        let (credential, attempt) =
+            self.prove_password(tenant, caller, "change_password", "current_password", current, origin).await?;
+        let phc = self.hash_password(new.expose()).await?;
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            if !tx.hold_customer(&tenant.id, id).await? || !tx.use_password(&tenant.id, &credential, now).await? {
+                return Err(wrong_password("current_password"));
+            }
+            self.attempt_was_right(&mut tx, tenant, &attempt, now).await?;
+            self.replace_password(&mut tx, tenant, id, &phc, caller.family.as_ref(), now).await?;
+            let actor = Actor::Customer(id.clone());
+            let entry = Entry::new(&actor, "customer.change_password", "customer", id.as_str())
+                .session(caller.session.as_ref());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Checks the caller's present password at `door`, with a budget of its own, and returns which credential it was.
+    pub(crate) async fn prove_password(
+        &self,
+        tenant: &Tenant,
+        caller: &Standing,
+        door: &'static str,
+        field: &'static str,
+        password: &Secret,
+        origin: &Origin,
+    ) -> Result<(String, crate::throttle::Attempt), Error> {
+        let id = caller.customer().ok_or(Refusal::InvalidToken)?;
+        let attempt = self.take_attempt(tenant, door, id.as_str(), password, origin).await?;
+        let credential = self.store.read().await?.password(&tenant.id, id).await?;
+        let stored = credential.as_ref().map(|credential| credential.secret.as_str());
+        let found = self.passwords.check(password.expose(), stored).await?;
+        let Some(credential) = credential.filter(|_| found != Match::No) else {
+            let actor = Actor::Customer(id.clone());
+            let entry =
+                Entry::new(&actor, "customer.prove_password", "customer", id.as_str()).session(caller.session.as_ref());
+            self.audit_refusal(&tenant.id, origin, entry, Refusal::InvalidCredentials).await?;
+            return Err(wrong_password(field));
+        };
+        Ok((credential.id, attempt))
+    }
+
+    /// Sets the password, ends the sessions but for one family, and every link that was mailed.
+    async fn replace_password(
+        &self,
+        tx: &mut crate::store::Tx<'_>,
+        tenant: &Tenant,
+        id: &CustomerId,
+        phc: &str,
+        except: Option<&prokura_domain::FamilyId>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let credential = self.new_id(now)?;
+        tx.set_password(&tenant.id, id, &credential, phc, false, now).await?;
+        tx.revoke_links(&tenant.id, id, Some(Purpose::PasswordReset), now).await?;
+        self.end_sessions_of(tx, tenant, id, except, "password_changed", now).await
+    }
+}
+
+fn wrong_password(field: &'static str) -> Error {
+    Refusal::invalid(field, "this is not the present password").into()
+}
