@@ -1,18 +1,20 @@
 //! The company most tests are about. Tenant `acme` with the site `main`; a storefront key `sf` and a backend key `bk`
 //! with every scope; ann acts for le-1 (Admin) and le-2 (Buyer), bob for le-1 (Requester), dee for le-2 (Buyer), cyd for
-//! nobody; le-3 has none of them.
+//! nobody; le-3 has none of them. Segments: S1 with P1 for ann in le-1, S2 with P2 for ann in le-2, S3 with P3 for ann
+//! herself, S4 with P4 like S1 but inactive, S5 with the category K1 like S1.
 
-use crate::{Answer, Options, TestServer};
+use crate::{Answer, Database, Options, TestServer};
 use prokura_domain::{
     AssignmentId, AssignmentKind, ClientKind, CompanyKind, CustomerId, CustomerKind, CustomerState, Email, GroupCode,
-    RefreshPolicy,
+    RefreshPolicy, SegmentState, Validity,
 };
 use prokura_engine::{
-    Actor, CreateCustomer, CreateLegalEntity, LegalEntityDetails, NewAssignment, NewPassword, Origin, Profile, Tenant,
+    Actor, CreateCustomer, CreateLegalEntity, ImportSegmentItem, ImportSegmentMember, LegalEntityDetails,
+    NewAssignment, NewPassword, Origin, Profile, Segment, SegmentItem, Tenant,
 };
 use prokura_jose::Secret;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{collections::HashMap, sync::Arc};
 
 /// A running server with the company in it.
@@ -57,6 +59,14 @@ impl Tokens {
     }
 }
 
+/// The claims of a token, without a look at its signature.
+pub fn claims(token: &str) -> Value {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let payload = token.split('.').nth(1).expect("three parts");
+    let bytes = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+    serde_json::from_slice(&bytes).expect("claims")
+}
+
 impl Acme {
     /// Everybody's password.
     pub const PASSWORD: &str = "correct horse";
@@ -64,6 +74,11 @@ impl Acme {
     /// The company on a server over SQLite with frozen time.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await
+    }
+
+    /// The company on a server over the named database.
+    pub async fn start_on(database: Database) -> Self {
+        Self::start_with(Options { database, ..Options::default() }).await
     }
 
     /// The company on a server as wanted.
@@ -103,7 +118,48 @@ impl Acme {
             let assignment = acme.assign(name, entity, Some(group)).await;
             acme.assignments.insert((name, entity), assignment);
         }
+        for (id, entity, kind, item, state) in [
+            ("S1", Some("le-1"), "PRODUCT", "P1", SegmentState::Active),
+            ("S2", Some("le-2"), "PRODUCT", "P2", SegmentState::Active),
+            ("S3", None, "PRODUCT", "P3", SegmentState::Active),
+            ("S4", Some("le-1"), "PRODUCT", "P4", SegmentState::Inactive),
+            ("S5", Some("le-1"), "CATEGORY", "K1", SegmentState::Active),
+        ] {
+            acme.segment(id, state, ("ann", entity), (kind, item)).await;
+        }
         acme
+    }
+
+    /// A segment with one member and one item.
+    pub async fn segment(&self, id: &str, state: SegmentState, member: (&str, Option<&str>), item: (&str, &str)) {
+        let (name, entity) = member;
+        let (kind, item) = item;
+        let now = self.server.engine.now();
+        let segment = Segment {
+            id: id.parse().expect("an id"),
+            name: Map::from_iter([("en".to_owned(), json!(id))]),
+            description: Map::new(),
+            site: Some("main".parse().expect("an id")),
+            state,
+            validity: Validity::default(),
+            details: Map::new(),
+            version: 1,
+            created_at: now,
+            modified_at: now,
+        };
+        let member = ImportSegmentMember {
+            segment: segment.id.clone(),
+            email: Some(Email::parse(&Self::email(name)).expect("an address")),
+            legal_entity: entity.map(|entity| entity.parse().expect("an id")),
+        };
+        let item = ImportSegmentItem {
+            segment: segment.id.clone(),
+            item: SegmentItem { kind: kind.to_owned(), item: item.to_owned(), details: Map::new() },
+        };
+        let engine = &self.server.engine;
+        engine.import_segments(&self.tenant, &[segment]).await.expect("a segment");
+        engine.import_segment_members(&self.tenant, &[member]).await.expect("a member");
+        engine.import_segment_items(&self.tenant, &[item]).await.expect("an item");
     }
 
     /// Another company.
@@ -217,6 +273,11 @@ impl Acme {
         let entity = entity.map(|entity| format!("&legalEntityId={entity}")).unwrap_or_default();
         let path = format!("/customer/acme/refreshauthtoken?refreshToken={refresh}{entity}");
         self.server.get(&path, Some(bearer)).await
+    }
+
+    /// Chooses a company, or none.
+    pub async fn refresh(&self, bearer: &str, refresh: &str, entity: Option<&str>) -> Tokens {
+        Tokens::of(&self.try_refresh(bearer, refresh, entity).await)
     }
 
     /// Somebody logged in and acting for a company.

@@ -7,7 +7,7 @@ mod entropy;
 mod postgres;
 mod server;
 
-pub use acme::{Acme, Tokens};
+pub use acme::{Acme, Tokens, claims};
 pub use clock::TestClock;
 pub use entropy::SeededEntropy;
 pub use server::{Answer, Database, Options, TestServer};

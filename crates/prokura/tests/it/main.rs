@@ -1,7 +1,10 @@
 //! Tests that knock at the front door: a real socket, a real database, time that only moves when told.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected must fail")]
+
 mod arrange;
 mod doors;
+mod emporix;
 mod importing;
 mod reach;
 mod rotation;
