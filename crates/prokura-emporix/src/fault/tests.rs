@@ -1,3 +1,5 @@
+//! Refusals as each family tells them.
+
 //! Every refusal of the engine in the words of the dialect, family by family.
 
 use super::*;
