@@ -3,17 +3,14 @@
 //! Handlers translate and render; what is allowed and what follows from it is decided by the engine. Whatever the
 //! dialect does not know answers 404 in the shape clients expect, with the headers a browser needs to see it.
 
-#![expect(clippy::allow_attributes, reason = "what services share is used by them as they arrive")]
-
-#[allow(dead_code)]
+#[expect(dead_code, reason = "services still to come use the rest")]
 mod caller;
 mod cors;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
 mod oauth;
-#[allow(dead_code)]
 mod params;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "services still to come use the rest")]
 mod query;
 mod saas;
 mod session_context;
