@@ -263,7 +263,6 @@ impl Engine {
     }
 
     /// Preferences of visitors leave no trail, changes by machines do.
-    #[expect(clippy::too_many_arguments, reason = "one step of two verbs, with their values by name")]
     async fn audit_context(
         &self,
         tx: &mut Tx<'_>,

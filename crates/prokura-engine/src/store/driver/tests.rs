@@ -61,7 +61,7 @@ impl Setup {
 
     async fn count(&self) -> i64 {
         let mut reader = self.driver.read().await.unwrap();
-        reader.query_one("SELECT COUNT(*) FROM items", params![]).await.unwrap().unwrap().integer(0).unwrap()
+        reader.query_one("SELECT COUNT(*) FROM items", params![]).await.unwrap().unwrap().get::<i64>(0).unwrap()
     }
 }
 
@@ -171,7 +171,7 @@ async fn sums_counts_and_truths_are_whole_numbers(setup: Setup) {
     let mut reader = setup.driver.read().await.unwrap();
     let row = reader.query_one(sql, params![]).await.unwrap().unwrap();
     assert_eq!(row.get::<Option<i64>>(1).unwrap(), None, "the sum of nothing");
-    assert_eq!((row.integer(0).unwrap(), row.integer(2).unwrap(), row.get::<bool>(3).unwrap()), (0, 0, false));
+    assert_eq!((row.get::<i64>(0).unwrap(), row.get::<i64>(2).unwrap(), row.get::<bool>(3).unwrap()), (0, 0, false));
     setup
         .batch(
             "INSERT INTO items VALUES ('x', 'a', 9007199254740993);
@@ -179,8 +179,8 @@ async fn sums_counts_and_truths_are_whole_numbers(setup: Setup) {
         )
         .await;
     let row = reader.query_one(sql, params![]).await.unwrap().unwrap();
-    assert_eq!(row.integer(0).unwrap(), 2);
-    assert_eq!(row.integer(1).unwrap(), 9_009_007_199_254_740_993);
+    assert_eq!(row.get::<i64>(0).unwrap(), 2);
+    assert_eq!(row.get::<i64>(1).unwrap(), 9_009_007_199_254_740_993);
     assert!(row.get::<bool>(3).unwrap());
     assert_eq!(row.get::<u32>(4).unwrap(), 1);
 }
@@ -197,7 +197,7 @@ async fn values_come_back_as_they_were(setup: Setup) {
                 .await
                 .unwrap()
                 .unwrap();
-            assert_eq!((row.text(0).unwrap().as_str(), row.integer(1).unwrap()), (text, number));
+            assert_eq!((row.text(0).unwrap().as_str(), row.get::<i64>(1).unwrap()), (text, number));
         }
     }
     let mut tx = setup.driver.write().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_column_that_cannot_be_read_is_named(setup: Setup) {
         assert_eq!(what, expected);
     };
     let place = |index: usize| format!("column {index} of \"SELECT id, kind, n FROM items\"");
-    check(row.integer(0).unwrap_err(), &format!("{}: a text where a number must be", place(0)));
+    check(row.get::<i64>(0).unwrap_err(), &format!("{}: a text where a number must be", place(0)));
     check(row.text(1).unwrap_err(), &format!("{}: no value where a text must be", place(1)));
     check(row.text(2).unwrap_err(), &format!("{}: a number where a text must be", place(2)));
     check(row.get::<bool>(2).unwrap_err(), &format!("{}: 2 is neither 0 nor 1", place(2)));
@@ -283,7 +283,7 @@ async fn changes_give_rows_back(setup: Setup) {
         .await
         .unwrap()
         .iter()
-        .map(|row| (row.text(0).unwrap(), row.integer(1).unwrap()))
+        .map(|row| (row.text(0).unwrap(), row.get::<i64>(1).unwrap()))
         .collect();
     rows.sort();
     assert_eq!(rows, [("x".to_owned(), 2), ("y".to_owned(), 6)]);
@@ -305,7 +305,7 @@ async fn no_update_is_lost_among_64_writers(setup: Setup) {
                 while done < EACH {
                     let mut tx = driver.write().await.unwrap();
                     let row = tx.query_one("SELECT n FROM items WHERE id = $1", params!["counter"]).await.unwrap();
-                    let n = row.unwrap().integer(0).unwrap();
+                    let n = row.unwrap().get::<i64>(0).unwrap();
                     let sql = "UPDATE items SET n = $3 WHERE id = $1 AND n = $2";
                     if tx.execute(sql, params!["counter", n, n + 1]).await.unwrap() == 1 {
                         tx.commit().await.unwrap();
@@ -320,7 +320,7 @@ async fn no_update_is_lost_among_64_writers(setup: Setup) {
     }
     let mut reader = setup.driver.read().await.unwrap();
     let row = reader.query_one("SELECT n FROM items", params![]).await.unwrap().unwrap();
-    assert_eq!(row.integer(0).unwrap(), 64 * EACH);
+    assert_eq!(row.get::<i64>(0).unwrap(), 64 * EACH);
 }
 
 /// Issuing against revoking: whoever comes first, no item is left under a kind that is gone.
@@ -336,10 +336,7 @@ async fn what_a_decision_read_locked_holds_until_it_is_committed(setup: Setup) {
         let issue = async {
             let mut tx = setup.driver.write().await.unwrap();
             let sql = "SELECT n FROM rights WHERE id = $1 AND n = 1";
-            let rows = match round % 2 {
-                0 => tx.query_locked(sql, params![right]).await.unwrap(),
-                _ => tx.query_for_update(sql, params![right]).await.unwrap(),
-            };
+            let rows = tx.query_locked(sql, params![right]).await.unwrap();
             if rows.len() == 1 {
                 tokio::task::yield_now().await;
                 tx.execute("INSERT INTO tokens (id, of, n) VALUES ('t', $1, 1)", params![right]).await.unwrap();

@@ -311,11 +311,6 @@ impl Row {
         self.get(index)
     }
 
-    /// Column `index` as a whole number.
-    pub(crate) fn integer(&self, index: usize) -> Result<i64, StoreError> {
-        self.get(index)
-    }
-
     fn column(&self, index: usize) -> Result<Column<'_>, String> {
         match &self.cells {
             Cells::Sqlite(cells) => match cells.get(index) {

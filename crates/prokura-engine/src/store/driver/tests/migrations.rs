@@ -25,7 +25,7 @@ on_both!(
 async fn rows(setup: &Setup) -> Vec<(String, i64)> {
     let mut reader = setup.driver.read().await.unwrap();
     let rows = reader.query("SELECT a, b FROM first", params![]).await.unwrap();
-    rows.iter().map(|row| (row.text(0).unwrap(), row.integer(1).unwrap())).collect()
+    rows.iter().map(|row| (row.text(0).unwrap(), row.get::<i64>(1).unwrap())).collect()
 }
 
 fn reason(error: &StoreError) -> String {
@@ -42,7 +42,7 @@ async fn migrations_are_applied_once_and_in_order(setup: Setup) {
     let mut reader = setup.driver.read().await.unwrap();
     let sql = "SELECT version, name, applied_at FROM schema_migrations WHERE version > 0 ORDER BY version";
     let applied = reader.query(sql, params![]).await.unwrap();
-    let applied: Vec<_> = applied.iter().map(|row| (row.integer(0).unwrap(), row.text(1).unwrap())).collect();
+    let applied: Vec<_> = applied.iter().map(|row| (row.get::<i64>(0).unwrap(), row.text(1).unwrap())).collect();
     assert_eq!(applied, [(1, "first".to_owned()), (2, "second".to_owned())]);
 }
 

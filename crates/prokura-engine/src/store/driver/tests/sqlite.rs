@@ -108,7 +108,7 @@ async fn a_flush_that_fails_keeps_nothing_and_tells_every_member() {
 async fn a_full_disk_never_tells_a_member_what_is_not_so() {
     let setup = setup().await;
     let mut reader = setup.driver.read().await.unwrap();
-    let pages = reader.query_one("PRAGMA page_count", params![]).await.unwrap().unwrap().integer(0).unwrap();
+    let pages = reader.query_one("PRAGMA page_count", params![]).await.unwrap().unwrap().get::<i64>(0).unwrap();
     drop(reader);
     let mut first = setup.driver.write().await.unwrap();
     first.batch(&format!("PRAGMA max_page_count = {}", pages + 20)).await.unwrap();
