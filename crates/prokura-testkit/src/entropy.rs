@@ -1,4 +1,4 @@
-//! Randomness that repeats: the same seed gives the same bytes in the same order (SplitMix64).
+//! Randomness that repeats: the same seed gives the same bytes in the same order (`SplitMix64`).
 
 use prokura_domain::{Entropy, EntropyUnavailable};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -49,7 +49,7 @@ pub enum Command {
     },
     /// Run a gateway alone, fed by a server elsewhere.
     Gateway {
-        /// The server's origin, as https://id.example.
+        /// The server's origin, as `https://id.example`.
         #[arg(long, env = "PROKURA_SERVER", value_name = "URL")]
         server: String,
         /// Where to listen, whatever the configuration says.

@@ -18,10 +18,13 @@ const BATCH: usize = 500;
 /// Faults that are kept for the report; further ones are only counted and shown as they come.
 const MAX_KEPT_FAULTS: usize = 10_000;
 
+/// Hears of each fault as it is found.
+type OnFault = Box<dyn Fn(&RowFault) + Send + Sync>;
+
 /// How an import behaves.
 pub struct ImportOptions {
     has_progress: bool,
-    on_fault: Option<Box<dyn Fn(&RowFault) + Send + Sync>>,
+    on_fault: Option<OnFault>,
 }
 
 impl ImportOptions {

@@ -17,6 +17,7 @@ use std::{
     fmt::Write as _,
     fs,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -69,7 +70,6 @@ fn make_folder(folder: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
         return Ok(());
     };
-    use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -91,15 +91,15 @@ pub(super) async fn demo(
         is_https: false,
         sample_logins,
     };
-    let (stop, stopped) = watch::channel(false);
-    let until = |mut stopped: watch::Receiver<bool>| async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
+    let (stop, ending) = watch::channel(false);
+    let until = |mut ending: watch::Receiver<bool>| async move {
+        let _ = ending.wait_for(|stop| *stop).await;
     };
     let shop_service = router_service(shop::router(shop, shop_config));
-    let shop_task = tokio::spawn(serve(shop_listener, shop_service, Limits::default(), until(stopped.clone())));
+    let shop_task = tokio::spawn(serve(shop_listener, shop_service, Limits::default(), until(ending.clone())));
     let storefront_service = router_service(storefront::router(storefront_config));
     let storefront_task =
-        tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(stopped)));
+        tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(ending)));
 
     write_env(folder, &prokura_url, &gateway_url, &tenant, &cast, &env)?;
     say(&format!(

@@ -13,6 +13,9 @@ use prokura_jose::Secret;
 use serde_json::{Map, json};
 use std::str::FromStr;
 
+/// What reading a row gives: its key within the file and the row, or everything that is wrong with it.
+pub(super) type Read = Result<(String, Row), Vec<FieldFault>>;
+
 /// A kind of rows.
 pub(super) struct Kind {
     /// The file's name without its ending.
@@ -22,7 +25,7 @@ pub(super) struct Kind {
     /// The column a repeated row is reported at.
     pub(super) key: &'static str,
     /// Reads a row: its key within the file, and the row.
-    pub(super) read: fn(&Record) -> Result<(String, Row), Vec<FieldFault>>,
+    pub(super) read: fn(&Record) -> Read,
 }
 
 /// The kinds, each after what it refers to.
@@ -126,7 +129,7 @@ impl<'a> Fields<'a> {
         Self { record, faults: Vec::new() }
     }
 
-    fn wrong(&mut self, field: &'static str, reason: impl ToString) {
+    fn wrong(&mut self, field: &'static str, reason: impl std::fmt::Display) {
         self.faults.push(FieldFault { field, reason: reason.to_string() });
     }
 
@@ -158,7 +161,7 @@ impl<'a> Fields<'a> {
         let found = text.parse::<T>();
         found
             .map_err(|error| {
-                self.wrong(column, format!("{:?} is not one of {}", error.word, error.expected.replace(' ', ", ")))
+                self.wrong(column, format!("{:?} is not one of {}", error.word, error.expected.replace(' ', ", ")));
             })
             .ok()
     }
@@ -176,7 +179,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn legal_entity(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn legal_entity(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let id = fields.read::<prokura_domain::LegalEntityId>("id");
     let name = fields.required("name");
@@ -213,7 +216,7 @@ fn legal_entity(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
     fields.finish(row)
 }
 
-fn customer(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn customer(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let email = fields.email("email");
     let password = match (record.get("password"), record.get("password_hash")) {
@@ -248,7 +251,7 @@ fn customer(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
     fields.finish(row)
 }
 
-fn assignment(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn assignment(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let email = fields.email("customer_email");
     let entity = fields.read::<prokura_domain::LegalEntityId>("legal_entity_id");
@@ -280,7 +283,7 @@ fn assignment(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
     fields.finish(row)
 }
 
-fn segment(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn segment(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let id = fields.read::<prokura_domain::SegmentId>("id");
     let name = fields.required("name");
@@ -312,7 +315,7 @@ fn segment(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
     fields.finish(row)
 }
 
-fn segment_member(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn segment_member(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let segment = fields.read::<prokura_domain::SegmentId>("segment_id");
     let legal_entity = match record.get("legal_entity_id") {
@@ -331,7 +334,7 @@ fn segment_member(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
     fields.finish(row)
 }
 
-fn segment_item(record: &Record) -> Result<(String, Row), Vec<FieldFault>> {
+fn segment_item(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let segment = fields.read::<prokura_domain::SegmentId>("segment_id");
     let kind = match fields.required("item_type") {
