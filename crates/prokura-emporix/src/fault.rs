@@ -149,6 +149,11 @@ impl E2 {
         self
     }
 
+    /// Status and body, for answers that hold several.
+    pub(crate) fn parts(&self) -> (StatusCode, &Value) {
+        (self.0.status, &self.0.body)
+    }
+
     /// 400: something sent is wrong; name it with [`E2::detail`].
     pub(crate) fn validation_failure(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_failure", message)

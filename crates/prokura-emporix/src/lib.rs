@@ -3,14 +3,17 @@
 //! Handlers translate and render; what is allowed and what follows from it is decided by the engine. Whatever the
 //! dialect does not know answers 404 in the shape clients expect, with the headers a browser needs to see it.
 
+mod account;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod caller;
 mod cors;
+mod customers;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
 mod oauth;
 mod params;
-#[expect(dead_code, reason = "services still to come use the rest")]
+mod profile;
+#[cfg_attr(not(test), expect(dead_code, reason = "services still to come use the rest"))]
 mod query;
 mod saas;
 mod session_context;
@@ -32,7 +35,10 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 /// Every route of the dialect. May be nested below a path prefix.
 pub fn router(edge: Edge) -> Router {
     Router::new()
+        .merge(account::routes())
+        .merge(customers::routes())
         .merge(oauth::routes())
+        .merge(profile::routes())
         .merge(session_context::routes())
         .merge(sites::routes())
         .merge(tokens::routes())

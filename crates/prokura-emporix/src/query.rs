@@ -136,6 +136,21 @@ impl ListQuery {
         self
     }
 
+    /// The same list with whole items, for a service that has to complete them before [`ListQuery::project`].
+    #[must_use]
+    pub(crate) fn whole(&self) -> Self {
+        Self { projection: Vec::new(), ..self.clone() }
+    }
+
+    /// Cuts the items of a page to the chosen fields.
+    #[must_use]
+    pub(crate) fn project(&self, mut page: Page) -> Page {
+        if !self.projection.is_empty() {
+            page.items = page.items.iter().map(|item| project(item, &self.projection)).collect();
+        }
+        page
+    }
+
     /// Whether the answer tells how many matches there are.
     pub(crate) fn wants_total(&self) -> bool {
         self.wants_total
@@ -270,11 +285,8 @@ where
         kept.sort_by(|a, b| compare(a, b, &list.sort));
         kept = kept.into_iter().skip(first).take(size).collect();
     }
-    if !list.projection.is_empty() {
-        kept = kept.iter().map(|item| project(item, &list.projection)).collect();
-    }
     let total = if list.wants_total { total.or(Some(matches as u64)) } else { None };
-    Ok(Page { items: kept, total })
+    Ok(list.project(Page { items: kept, total }))
 }
 
 fn too_much(parameter: &'static str, most: usize) -> QueryFault {

@@ -23,6 +23,31 @@ impl Engine {
         self.request_mail(tenant, email, "customer.request_password_reset", &errand, origin).await
     }
 
+    /// Sends a customer the mail with which they choose a password, at the word of somebody who manages them.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], for somebody without an address as well.
+    pub async fn send_password_mail(
+        &self,
+        tenant: &Tenant,
+        id: &CustomerId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let customer = tx.customer(&tenant.id, id).await?;
+            let email = customer.and_then(|customer| customer.email).and_then(|email| Email::parse(&email).ok());
+            let email_key = email.ok_or(Refusal::NotFound("customer"))?.key().to_owned();
+            self.put_down(&mut tx, tenant, &Errand::PasswordReset { email_key }, now).await?;
+            let entry = Entry::new(actor, "customer.send_password_mail", "customer", id.as_str());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
     /// Puts `errand` down for whoever has `email`, the same work for everybody (S-102). Who asks too often for one
     /// address gets no further mail and is not told.
     pub(crate) async fn request_mail(
