@@ -91,9 +91,9 @@ pub(super) async fn demo(
         is_https: false,
         sample_logins,
     };
-    let (stop, ending) = watch::channel(false);
+    let (end, ending) = watch::channel(false);
     let until = |mut ending: watch::Receiver<bool>| async move {
-        let _ = ending.wait_for(|stop| *stop).await;
+        let _ = ending.wait_for(|end| *end).await;
     };
     let shop_service = router_service(shop::router(shop, shop_config));
     let shop_task = tokio::spawn(serve(shop_listener, shop_service, Limits::default(), until(ending.clone())));
@@ -121,7 +121,7 @@ pub(super) async fn demo(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    let _ = stop.send(true);
+    let _ = end.send(true);
     node.stop().await?;
     let _ = tokio::join!(shop_task, storefront_task);
     Ok(ExitCode::SUCCESS)
