@@ -18,6 +18,8 @@ const KEEP_ERRANDS_SECONDS: i64 = 7 * 86_400;
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The most rows a page of the feed or a sweep takes.
 const PAGE: u32 = 1_000;
+/// How far the clock may be off the database's (S-136).
+const MAX_SKEW_MILLIS: i64 = 30_000;
 /// For how long a node may hear nothing and still take traffic.
 const MAX_SILENCE_MILLIS: i64 = 30_000;
 /// For how long ended things are kept before they are deleted.
@@ -90,13 +92,22 @@ impl Engine {
         }
     }
 
-    /// Whether this node should get traffic: the database answers, the feed is fresh, the clock agrees with the
-    /// database's newest writes.
+    /// Whether this node should get traffic: the database answers, the clock agrees with the database's, every tenant
+    /// has keys, and the feed is fresh.
     ///
     /// # Errors
     /// What is wrong, in words for an operator.
     pub async fn readiness(&self) -> Result<(), String> {
         self.store.driver().ping().await.map_err(|error| error.to_string())?;
+        let database_now = self.store.database_now().await.map_err(|error| error.to_string())?;
+        if let Some(skew) = database_now.map(|there| self.clock.now().millis_since(there))
+            && skew.abs() > MAX_SKEW_MILLIS
+        {
+            return Err(format!("the clock is {} s off the database's", skew / 1000));
+        }
+        if let Some(tenant) = self.loaded_tenants().iter().find(|tenant| tenant.public_keys().is_empty()) {
+            return Err(format!("the tenant {} has no key to sign with", tenant.id));
+        }
         let silent = self.verifier().last_contact().map(|at| self.clock.now().millis_since(at));
         match silent {
             Some(millis) if millis.abs() < MAX_SILENCE_MILLIS => Ok(()),

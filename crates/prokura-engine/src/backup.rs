@@ -2,7 +2,7 @@
 //! whatever goes on meanwhile, and sealed in pieces with the master key. A restore begins a new epoch: whatever was
 //! handed out before it is not good any more, so a backup cannot raise what was revoked since.
 
-use crate::{Actor, Engine, Error, Fault, Origin, audit::Entry, store::StoreError};
+use crate::{Actor, Engine, Error, Fault, Origin, Tenant, audit::Entry, store::StoreError};
 use prokura_jose::MasterKey;
 use std::{
     fs::{File, remove_file},
@@ -53,12 +53,22 @@ impl Engine {
             let entry = Entry::new(&Actor::System, "installation.restore", "tenant", tenant.id.as_str());
             self.audit(&mut tx, &tenant.id, &origin, entry, now).await?;
             tx.commit().await?;
-            for key in self.keys(&tenant).await?.iter().filter(|key| key.state == "active" && key.algorithm != "HS256")
-            {
-                self.retire_key(&tenant, &key.kid, true, &Actor::System, &origin).await?;
-            }
+            self.replace_keys(&tenant, &origin).await?;
         }
         Ok(ended)
+    }
+}
+
+impl Engine {
+    /// No key from before signs or verifies any more: neither the active one, nor those that were retired since or were
+    /// still to come when the backup was made.
+    async fn replace_keys(&self, tenant: &Tenant, origin: &Origin) -> Result<(), Error> {
+        let keys = self.keys(tenant).await?;
+        let of = |state: &'static str| keys.iter().filter(move |key| key.state == state && key.algorithm != "HS256");
+        for key in of("next").chain(of("retired")).chain(of("active")) {
+            self.retire_key(tenant, &key.kid, true, &Actor::System, origin).await?;
+        }
+        Ok(())
     }
 }
 

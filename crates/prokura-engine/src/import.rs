@@ -5,6 +5,7 @@ use crate::{
     Actor, CreateCustomer, CreateLegalEntity, Engine, Error, FieldFault, NewAssignment, NewPassword, Origin, Refusal,
     Segment, SegmentItem, SegmentMember, Tenant, retrying, store::Tx,
 };
+use crate::audit::Entry;
 use prokura_domain::{AssignmentKind, Email, GroupCode, LegalEntityId, PasswordPolicy, SegmentId};
 
 /// What became of a row.
@@ -192,6 +193,8 @@ impl Engine {
             }
             let now = self.clock.now();
             tx.update_profile(&tenant.id, &there.id, &profile, None, now).await?;
+            let entry = Entry::new(&Actor::System, "customer.update", "customer", there.id.as_str());
+            self.audit(tx, &tenant.id, &Origin::local(ORIGIN), entry, now).await?;
             return Ok(RowOutcome::Updated);
         }
         let result = self.create_customer_in(tx, tenant, row, password, &Actor::System, &Origin::local(ORIGIN)).await;
@@ -258,6 +261,9 @@ impl Engine {
                 self.join_group_in(tx, tenant, &customer.id, &row.legal_entity, row.group, now).await?;
                 self.publish_rights(tx, tenant, Some(&customer.id), now).await?;
             }
+            let entry = Entry::new(&Actor::System, "assignment.update", "contact_assignment", there.id.as_str())
+                .entity(Some(&row.legal_entity));
+            self.audit(tx, &tenant.id, &Origin::local(ORIGIN), entry, now).await?;
             return Ok(RowOutcome::Updated);
         }
         let result = self.assign_in(tx, tenant, &request, &Actor::System, &Origin::local(ORIGIN)).await;
@@ -375,7 +381,7 @@ impl Engine {
         if count > 0 {
             let now = self.clock.now();
             self.publish_rights(&mut tx, tenant, None, now).await?;
-            let entry = crate::audit::Entry::new(&Actor::System, "segment.import", "tenant", tenant.id.as_str())
+            let entry = Entry::new(&Actor::System, "segment.import", "tenant", tenant.id.as_str())
                 .detail(serde_json::json!({ "rows": count }));
             self.audit(&mut tx, &tenant.id, &Origin::local(ORIGIN), entry, now).await?;
         }

@@ -35,7 +35,7 @@ pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
 
 use crate::feed::Feed;
-use prokura_domain::{Revocation, TenantId};
+use prokura_domain::{Revocation, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     ops::{Deref, DerefMut},
@@ -69,6 +69,17 @@ impl Store {
     /// A turn at changing things. Dropping it undoes them.
     pub(crate) async fn write(&self) -> Result<Tx<'_>, StoreError> {
         Ok(Tx { inner: self.driver.write().await?, store: self, feed: Vec::new() })
+    }
+
+    /// The moment by the database's own clock; `None` where it is this machine's.
+    pub(crate) async fn database_now(&self) -> Result<Option<Timestamp>, StoreError> {
+        match self.driver.engine() {
+            driver::Engine::Sqlite => Ok(None),
+            driver::Engine::Postgres => {
+                let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+                self.read().await?.query_one(sql, params![]).await?.map(|row| row.get(0)).transpose()
+            }
+        }
     }
 
     pub(crate) fn driver(&self) -> &Driver {

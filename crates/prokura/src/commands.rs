@@ -25,9 +25,10 @@ use std::{
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = configure(&cli.global)?;
     let output = cli.global.output;
+    let file = cli.global.config;
     match cli.command {
-        Command::Serve { listen } => serve::serve(config, listen).await,
-        Command::Gateway { server, listen } => serve::gateway(config, &server, listen).await,
+        Command::Serve { listen } => serve::serve(config, file, listen).await,
+        Command::Gateway { server, listen } => serve::gateway(config, file, &server, listen).await,
         Command::Demo { port, gateway_port, import } => {
             let data = cli.global.data.unwrap_or_else(|| PathBuf::from("./prokura-data"));
             demo::demo(&data, port, gateway_port, import.as_deref()).await

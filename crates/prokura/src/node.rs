@@ -46,11 +46,8 @@ const BACKGROUND_DRAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// A folder, key or database that cannot be opened, each named.
 pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
+    prepare_folders(config)?;
     let database = config.database()?;
-    if let prokura_engine::DatabaseConfig::Sqlite { path, .. } = &database {
-        make_folder(path.parent())?;
-    }
-    make_folder(config.master_key.file.parent())?;
     let engine_config = EngineConfig {
         database,
         public_url: config.server.public_url.clone(),
@@ -63,6 +60,17 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
     Engine::open(engine_config, Arc::new(SystemClock), Arc::new(SystemEntropy::default()))
         .await
         .context("the engine cannot be started")
+}
+
+/// Makes the folders of the database and of the master key.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub fn prepare_folders(config: &Config) -> anyhow::Result<()> {
+    if let prokura_engine::DatabaseConfig::Sqlite { path, .. } = config.database()? {
+        make_folder(path.parent())?;
+    }
+    make_folder(config.master_key.file.parent())
 }
 
 /// Only its owner looks into a folder with keys and data.

@@ -10,7 +10,10 @@ pub(super) async fn doctor(config: &Config, output: Output) -> anyhow::Result<Ex
     let mut findings: Vec<(&str, Result<String, String>)> = vec![("configuration", Ok("is right".to_owned()))];
     findings.push((
         "master key",
-        config.master_key().map(|_| "can be read, by its owner alone".to_owned()).map_err(|error| format!("{error:#}")),
+        node::prepare_folders(config)
+            .and_then(|()| config.master_key())
+            .map(|_| "can be read, by its owner alone".to_owned())
+            .map_err(|error| format!("{error:#}")),
     ));
     match node::open_engine(config).await {
         Ok(engine) => {

@@ -10,7 +10,12 @@ use prokura_engine::SystemClock;
 use prokura_gateway::{Gateway, remote::RemoteSource};
 use prokura_http::server::{Limits, serve as serve_http};
 use prokura_jose::TokenVerifier;
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -20,7 +25,11 @@ use tokio::{
 const TOKEN_CACHE: usize = 65_536;
 
 /// Runs a node until SIGTERM or SIGINT. SIGHUP reads the gateway's routes again.
-pub(super) async fn serve(mut config: Config, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(
+    mut config: Config,
+    file: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<ExitCode> {
     if let Some(listen) = listen {
         config.server.listen = listen;
     }
@@ -31,14 +40,19 @@ pub(super) async fn serve(mut config: Config, listen: Option<SocketAddr>) -> any
     let node = Node::start(&config).await?;
     tracing::info!(public = %node.public, gateway = node.gateway.map(tracing::field::display), "listening");
     let gateway = node.gateway_service.clone();
-    wait(|| reload(gateway.as_ref())).await?;
+    wait(|| reload(gateway.as_ref(), file.as_deref())).await?;
     tracing::info!("stopping");
     node.stop().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a gateway alone.
-pub(super) async fn gateway(mut config: Config, server: &str, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+pub(super) async fn gateway(
+    mut config: Config,
+    file: Option<PathBuf>,
+    server: &str,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<ExitCode> {
     if let Some(listen) = listen {
         config.gateway.listen = Some(listen);
     }
@@ -69,7 +83,7 @@ pub(super) async fn gateway(mut config: Config, server: &str, listen: Option<Soc
     let serving = tokio::spawn(serve_http(listener, gateway.clone(), Limits::streaming(), async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
-    wait(|| reload(Some(&gateway))).await?;
+    wait(|| reload(Some(&gateway), file.as_deref())).await?;
     let _ = stop.send(true);
     serving.await.context("the port ended badly")?;
     follower.await.context("the feed ended badly")?;
@@ -91,10 +105,9 @@ async fn wait(on_reload: impl Fn()) -> anyhow::Result<()> {
 }
 
 /// Reads the configuration again and swaps the gateway's routes; a mistake changes nothing.
-fn reload(gateway: Option<&Gateway>) {
+fn reload(gateway: Option<&Gateway>, file: Option<&Path>) {
     let Some(gateway) = gateway else { return };
-    let file = std::env::var_os("PROKURA_CONFIG").map(std::path::PathBuf::from);
-    let result = Config::load(file.as_deref())
+    let result = Config::load(file)
         .and_then(|config| gateway.reload(&config.gateway.policy).context("gateway.policy is not right"));
     match result {
         Ok(()) => tracing::info!("the routes of the gateway were read again"),
