@@ -57,6 +57,16 @@ words!(
 );
 
 words!(
+    /// Who can be in a group.
+    MemberKind {
+        /// People who buy.
+        Customer = "customer",
+        /// People who work for the shop.
+        Employee = "employee",
+    }
+);
+
+words!(
     /// Where else an assignment to a legal entity reaches, at the time it is made.
     ContactPropagation {
         /// To the parents of the entity.

@@ -19,7 +19,7 @@ mod word;
 pub use access::{ClientKind, FamilyState, SessionState};
 pub use company::{
     AssignmentKind, CompanyKind, ContactPropagation, GroupCode, HierarchyFault, LocationKind, MAX_HIERARCHY_DEPTH,
-    check_hierarchy,
+    MemberKind, check_hierarchy,
 };
 pub use customer::{CustomerKind, CustomerState, Email, InvalidEmail, PasswordFault, PasswordPolicy};
 pub use id::{

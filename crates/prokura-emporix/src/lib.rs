@@ -6,10 +6,12 @@
 mod account;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod caller;
+mod companies;
 mod cors;
 mod customers;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
+mod iam;
 mod oauth;
 mod params;
 mod profile;
@@ -36,7 +38,9 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 pub fn router(edge: Edge) -> Router {
     Router::new()
         .merge(account::routes())
+        .merge(companies::routes())
         .merge(customers::routes())
+        .merge(iam::routes())
         .merge(oauth::routes())
         .merge(profile::routes())
         .merge(session_context::routes())

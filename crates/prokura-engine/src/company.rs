@@ -1,13 +1,17 @@
-//! Legal entities and the right to act for them. Taking a right away names its very grant in the revocation feed, so
-//! every token that acts by it ends everywhere, whenever it was issued.
+//! Legal entities: companies and their subsidiaries. Deleting or disabling one reaches every token for it through the
+//! revocation feed; what hangs on it (assignments, groups, segments, locations nobody else uses) goes with it.
 
-use crate::{Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx};
+use crate::{
+    Actor, Contact, Engine, Error, Group, Location, Origin, PutMode, PutOutcome, Refusal, Tenant, audit::Entry,
+    retrying, store::Tx,
+};
 use prokura_domain::{
-    AssignmentId, AssignmentKind, CompanyKind, ContactPropagation, CustomerId, GrantId, GroupCode, LegalEntityId,
-    RevocationKind, Timestamp, check_hierarchy,
+    AssignmentId, CompanyKind, CustomerId, GroupId, LegalEntityId, LocationId, Revocation, RevocationKind, Timestamp,
+    check_hierarchy,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// A legal entity.
 #[derive(Clone, Debug)]
@@ -75,50 +79,51 @@ pub struct CreateLegalEntity {
     pub details: LegalEntityDetails,
 }
 
-/// A right to act, as stored.
+/// A legal entity to be made or replaced, with what it is linked to.
 #[derive(Clone, Debug)]
-pub struct Assignment {
-    /// Its id.
-    pub id: AssignmentId,
-    /// This very granting.
-    pub grant: GrantId,
-    /// For whom.
-    pub legal_entity: LegalEntityId,
-    /// Who.
-    pub customer: CustomerId,
-    /// What they are to the company.
-    pub kind: AssignmentKind,
-    /// Whether they are the one main person.
-    pub is_primary: bool,
-    /// The assignment this one follows, when it was propagated.
-    pub origin: Option<AssignmentId>,
-    /// Counts changes.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub modified_at: Timestamp,
+pub struct PutLegalEntity {
+    /// The entity itself.
+    pub entity: CreateLegalEntity,
+    /// Its locations, in no order; `None` leaves them as they are.
+    pub locations: Option<Vec<LocationId>>,
+    /// The groups it keeps: a predefined group that is not named is deleted. `None` leaves all of them, as does making
+    /// a new entity.
+    pub groups: Option<Vec<GroupId>>,
 }
 
-/// A right to act, to be given.
-#[derive(Clone, Debug)]
-pub struct NewAssignment {
-    /// Its id; `None` for a new one.
-    pub id: Option<AssignmentId>,
-    /// For whom.
-    pub legal_entity: LegalEntityId,
-    /// Who.
-    pub customer: CustomerId,
-    /// What they are to the company.
-    pub kind: AssignmentKind,
-    /// Whether they become the one main person.
-    pub is_primary: bool,
-    /// The predefined group they are put into; nobody without a group has a company's scopes.
-    pub group: Option<GroupCode>,
+/// What to find legal entities by; each part that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct LegalEntityFilter {
+    /// Its id, ignoring case.
+    pub id: Option<String>,
+    /// A part of its name, ignoring case.
+    pub name_part: Option<String>,
+    /// Its kind.
+    pub kind: Option<CompanyKind>,
+    /// What it belongs to.
+    pub parent: Option<LegalEntityId>,
+    /// Its registration number.
+    pub registration_id: Option<String>,
+}
+
+/// What a legal entity is linked to.
+#[derive(Clone, Debug, Default)]
+pub struct LegalEntityParts {
+    /// Its places.
+    pub locations: Vec<Location>,
+    /// Its groups, predefined ones first.
+    pub groups: Vec<Group>,
+    /// The people who approve, as far as they are still assigned.
+    pub approvers: Vec<Contact>,
 }
 
 /// Ids of companies and groups look like the vendor's: 24 hexadecimal digits.
 const ID_DIGITS: usize = 24;
+/// The most people in an approval group, and the most locations of an entity.
+const MAX_LINKS: usize = 200;
+/// The most assignments that are removed in one transaction; a larger company is disabled first and emptied in steps,
+/// so that nobody else waits for it.
+const DELETE_BATCH: u32 = 200;
 
 impl Engine {
     /// Makes a legal entity with its predefined groups.
@@ -187,6 +192,92 @@ impl Engine {
         self.audit(tx, &tenant.id, origin, entry, now).await
     }
 
+    /// Makes or replaces a legal entity with its links. Nothing changes for the people who act for it, but for the
+    /// members of predefined groups that `request` no longer names.
+    ///
+    /// # Errors
+    /// As [`Engine::create_legal_entity`]; [`Refusal::StaleVersion`]; [`Refusal::Invalid`] for a location, a group or
+    /// an approver that is not there.
+    pub async fn put_legal_entity(
+        &self,
+        tenant: &Tenant,
+        request: &PutLegalEntity,
+        mode: PutMode,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(LegalEntityId, PutOutcome), Error> {
+        retrying!(self.put_legal_entity_once(tenant, request, mode, actor, origin))
+    }
+
+    async fn put_legal_entity_once(
+        &self,
+        tenant: &Tenant,
+        request: &PutLegalEntity,
+        mode: PutMode,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(LegalEntityId, PutOutcome), Error> {
+        let mut tx = self.store.write().await?;
+        let before = match (&request.entity.id, mode) {
+            (Some(id), PutMode::Upsert { .. }) => tx.hold_legal_entity(&tenant.id, id).await?,
+            (Some(_) | None, PutMode::Create) | (None, PutMode::Upsert { .. }) => None,
+        };
+        let (id, outcome) = match before {
+            None => match self.create_legal_entity_in(&mut tx, tenant, &request.entity, actor, origin).await {
+                Err(Error::Refused(Refusal::AlreadyExists(what))) => return Err(mode.taken(what)),
+                other => (other?, PutOutcome::Created),
+            },
+            Some(before) => {
+                if mode.is_stale(before.version) {
+                    return Err(Refusal::StaleVersion.into());
+                }
+                self.change_legal_entity_in(&mut tx, tenant, &before, &request.entity, actor, origin).await?;
+                if let Some(kept) = &request.groups {
+                    self.keep_groups_in(&mut tx, tenant, &before.id, kept, actor, origin).await?;
+                }
+                (before.id, PutOutcome::Replaced)
+            }
+        };
+        self.check_approvers(&mut tx, tenant, &id, &request.entity.details.approval_group).await?;
+        if let Some(locations) = &request.locations {
+            if locations.len() > MAX_LINKS {
+                return Err(Refusal::invalid("locations", format!("at most {MAX_LINKS}")).into());
+            }
+            tx.unlink_locations(&tenant.id, &id).await?;
+            for location in locations {
+                if !tx.link_location(&tenant.id, &id, location).await? {
+                    return Err(Refusal::invalid("locations", format!("there is no location {location}")).into());
+                }
+            }
+        }
+        tx.commit().await?;
+        Ok((id, outcome))
+    }
+
+    /// Approvers are people of the entity.
+    async fn check_approvers(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        entity: &LegalEntityId,
+        approvers: &[String],
+    ) -> Result<(), Error> {
+        if approvers.len() > MAX_LINKS {
+            return Err(Refusal::invalid("approval_group", format!("at most {MAX_LINKS}")).into());
+        }
+        for approver in approvers {
+            let is_assigned = match approver.parse::<AssignmentId>() {
+                Ok(id) => tx.assignment(&tenant.id, &id).await?.is_some_and(|found| found.legal_entity == *entity),
+                Err(_) => false,
+            };
+            if !is_assigned {
+                let reason = "names contact assignments of this legal entity only";
+                return Err(Refusal::invalid("approval_group", reason).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `entity` may be of this kind and hang under `parent`.
     pub(crate) async fn check_parent(
         &self,
@@ -201,7 +292,8 @@ impl Engine {
             (CompanyKind::Company, None) => Ok(()),
             (CompanyKind::Subsidiary, None) => Err(Refusal::invalid("parent", "a subsidiary needs a parent").into()),
             (_, Some(parent)) => {
-                let chain = tx.parent_chain(&tenant.id, parent).await?;
+                // Held, so that two moves at once cannot close a circle between them.
+                let chain = tx.hold_parent_chain(&tenant.id, parent).await?;
                 if chain.is_empty() {
                     return Err(Refusal::invalid("parent", "there is no such legal entity").into());
                 }
@@ -219,149 +311,6 @@ impl Engine {
         Ok(format!("{time}{random}"))
     }
 
-    /// Lets a customer act for a legal entity, and for its parents or subsidiaries as the tenant's settings say.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::AlreadyExists`] when they are assigned already.
-    pub async fn assign(
-        &self,
-        tenant: &Tenant,
-        request: &NewAssignment,
-        actor: &Actor,
-        origin: &Origin,
-    ) -> Result<AssignmentId, Error> {
-        retrying!(async {
-            let mut tx = self.store.write().await?;
-            let id = self.assign_in(&mut tx, tenant, request, actor, origin).await?;
-            tx.commit().await?;
-            Ok::<_, Error>(id)
-        })
-    }
-
-    /// The same inside a transaction.
-    pub(crate) async fn assign_in(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        request: &NewAssignment,
-        actor: &Actor,
-        origin: &Origin,
-    ) -> Result<AssignmentId, Error> {
-        let now = self.clock.now();
-        let entity =
-            tx.legal_entity(&tenant.id, &request.legal_entity).await?.ok_or(Refusal::NotFound("legal entity"))?;
-        tx.customer(&tenant.id, &request.customer).await?.ok_or(Refusal::NotFound("customer"))?;
-        let id = match &request.id {
-            Some(id) => id.clone(),
-            None => self.short_id(now)?.parse().map_err(Error::crypto)?,
-        };
-        if request.is_primary {
-            tx.clear_primary(&tenant.id, &entity.id, now).await?;
-        }
-        let grant: GrantId = self.new_id(now)?.parse().map_err(Error::crypto)?;
-        if !tx.insert_assignment(&tenant.id, &id, &grant, request, None, now).await? {
-            return Err(Refusal::AlreadyExists("contact assignment").into());
-        }
-        if let Some(group) = request.group {
-            self.join_group_in(tx, tenant, &request.customer, &entity.id, group, now).await?;
-        }
-        let propagation = tenant.settings.contact_propagation.parse().unwrap_or(ContactPropagation::Disabled);
-        let reached = match propagation {
-            ContactPropagation::Upward => {
-                let mut chain = tx.parent_chain(&tenant.id, &entity.id).await?;
-                chain.retain(|other| *other != entity.id);
-                chain
-            }
-            ContactPropagation::Downward => tx.subsidiaries(&tenant.id, &entity.id).await?,
-            ContactPropagation::Disabled => Vec::new(),
-        };
-        for other in reached {
-            let follower = NewAssignment {
-                id: None,
-                legal_entity: other.clone(),
-                customer: request.customer.clone(),
-                kind: request.kind,
-                is_primary: false,
-                group: None,
-            };
-            let follower_id: AssignmentId = self.short_id(now)?.parse().map_err(Error::crypto)?;
-            let grant: GrantId = self.new_id(now)?.parse().map_err(Error::crypto)?;
-            // Somebody who is assigned there already keeps what they have.
-            let is_new = tx.insert_assignment(&tenant.id, &follower_id, &grant, &follower, Some(&id), now).await?;
-            if is_new && let Some(group) = request.group {
-                self.join_group_in(tx, tenant, &request.customer, &other, group, now).await?;
-            }
-        }
-        self.publish_rights(tx, tenant, Some(&request.customer), now).await?;
-        let entry = Entry::new(actor, "assignment.create", "contact_assignment", id.as_str())
-            .entity(Some(&request.legal_entity))
-            .detail(serde_json::json!({ "customer": request.customer.as_str() }));
-        self.audit(tx, &tenant.id, origin, entry, now).await?;
-        Ok(id)
-    }
-
-    /// Puts a customer into the predefined group of an entity, out of any other predefined one of it.
-    pub(crate) async fn join_group_in(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-        code: GroupCode,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        if code != GroupCode::Contact {
-            tx.leave_predefined_groups(&tenant.id, customer, entity).await?;
-        }
-        let id = self.short_id(now)?;
-        tx.join_predefined_group(&tenant.id, &id, customer, entity, code.as_str(), now).await?;
-        Ok(())
-    }
-
-    /// Takes a customer's right to act for a legal entity away, with the rights that followed it.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn unassign(
-        &self,
-        tenant: &Tenant,
-        id: &AssignmentId,
-        actor: &Actor,
-        origin: &Origin,
-    ) -> Result<(), Error> {
-        retrying!(async {
-            let now = self.clock.now();
-            let mut tx = self.store.write().await?;
-            let assignment = tx.assignment(&tenant.id, id).await?.ok_or(Refusal::NotFound("contact assignment"))?;
-            self.unassign_in(&mut tx, tenant, &assignment, now).await?;
-            let entry = Entry::new(actor, "assignment.delete", "contact_assignment", id.as_str())
-                .entity(Some(&assignment.legal_entity))
-                .detail(serde_json::json!({ "customer": assignment.customer.as_str() }));
-            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
-            tx.commit().await?;
-            Ok::<_, Error>(())
-        })
-    }
-
-    /// The same inside a transaction, without its audit entry.
-    pub(crate) async fn unassign_in(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        assignment: &Assignment,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let until = now.plus_seconds(tenant.longest_access_seconds().into());
-        let mut gone = tx.assignments_following(&tenant.id, &assignment.id).await?;
-        gone.push(assignment.clone());
-        for assignment in &gone {
-            tx.delete_assignment(&tenant.id, &assignment.id).await?;
-            tx.leave_groups_of_entity(&tenant.id, &assignment.customer, &assignment.legal_entity).await?;
-            self.publish(tx, tenant, RevocationKind::Grant, assignment.grant.as_str(), until, now).await?;
-        }
-        self.publish_rights(tx, tenant, Some(&assignment.customer), now).await
-    }
-
     /// One legal entity.
     ///
     /// # Errors
@@ -371,22 +320,204 @@ impl Engine {
         Ok(entity.ok_or(Refusal::NotFound("legal entity"))?)
     }
 
-    /// The entities a customer is assigned to, with the assignment, oldest first.
+    /// Legal entities after `after`, by id.
     ///
     /// # Errors
     /// Only faults.
-    pub async fn assignments_of(
+    pub async fn legal_entities(
+        &self,
+        tenant: &Tenant,
+        filter: &LegalEntityFilter,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<LegalEntity>, Error> {
+        Ok(self.store.read().await?.legal_entities(&tenant.id, filter, after, limit).await?)
+    }
+
+    /// The enabled entities a customer may act for: `first` first, when they may act for it, then those they are the
+    /// main person of, then by the age of the assignment; at most `limit`.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn legal_entities_of(
         &self,
         tenant: &Tenant,
         customer: &CustomerId,
-    ) -> Result<Vec<(Assignment, LegalEntity)>, Error> {
+        first: Option<&LegalEntityId>,
+        limit: u32,
+    ) -> Result<Vec<LegalEntity>, Error> {
+        Ok(self.store.read().await?.legal_entities_of(&tenant.id, customer, first, limit).await?)
+    }
+
+    /// The entity first, then its parent, up to the root.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn parent_hierarchy(&self, tenant: &Tenant, id: &LegalEntityId) -> Result<Vec<LegalEntity>, Error> {
         let mut reader = self.store.read().await?;
         let mut found = Vec::new();
-        for assignment in reader.assignments_of_customer(&tenant.id, customer).await? {
-            if let Some(entity) = reader.legal_entity(&tenant.id, &assignment.legal_entity).await? {
-                found.push((assignment, entity));
+        for id in reader.parent_chain(&tenant.id, id).await? {
+            found.extend(reader.legal_entity(&tenant.id, &id).await?);
+        }
+        if found.is_empty() { Err(Refusal::NotFound("legal entity").into()) } else { Ok(found) }
+    }
+
+    /// What each of the entities is linked to, in their order; three questions for all of them. Beside each id stand
+    /// the assignments of its approvers.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn parts_of(
+        &self,
+        tenant: &Tenant,
+        entities: &[(LegalEntityId, Vec<String>)],
+    ) -> Result<Vec<LegalEntityParts>, Error> {
+        let ids: Vec<_> = entities.iter().map(|(id, _)| id.as_str()).collect();
+        let mut reader = self.store.read().await?;
+        let mut parts: HashMap<LegalEntityId, LegalEntityParts> = HashMap::new();
+        for (entity, location) in reader.locations_of_entities(&tenant.id, &ids).await? {
+            parts.entry(entity).or_default().locations.push(location);
+        }
+        for group in reader.groups_of_entities(&tenant.id, &ids).await? {
+            if let Some(entity) = group.legal_entity.clone() {
+                parts.entry(entity).or_default().groups.push(group);
             }
         }
-        Ok(found)
+        let approvers: Vec<_> = entities.iter().flat_map(|(_, approvers)| approvers).map(String::as_str).collect();
+        if !approvers.is_empty() {
+            for contact in reader.contacts_by_id(&tenant.id, &approvers).await? {
+                parts.entry(contact.assignment.legal_entity.clone()).or_default().approvers.push(contact);
+            }
+        }
+        Ok(entities.iter().map(|(id, _)| parts.remove(id).unwrap_or_default()).collect())
+    }
+
+    /// Switches a legal entity off or on. Off: every token for it ends everywhere; on: the same tokens hold again.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn set_legal_entity_active(
+        &self,
+        tenant: &Tenant,
+        id: &LegalEntityId,
+        is_active: bool,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let mut tx = self.store.write().await?;
+            let before = tx.hold_legal_entity(&tenant.id, id).await?.ok_or(Refusal::NotFound("legal entity"))?;
+            if before.is_active != is_active {
+                self.switch_legal_entity_in(&mut tx, tenant, &before, is_active, actor, origin).await?;
+                tx.commit().await?;
+            }
+            Ok::<_, Error>(())
+        })
+    }
+
+    async fn switch_legal_entity_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        before: &LegalEntity,
+        is_active: bool,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.after_last_change(before);
+        tx.move_legal_entity(&tenant.id, &before.id, is_active, now).await?;
+        self.publish_legal_entity(tx, tenant, &before.id, is_active, now).await?;
+        // How many companies somebody has decides which one counts without a choice.
+        self.publish_rights(tx, tenant, None, now).await?;
+        let verb = if is_active { "legal_entity.enable" } else { "legal_entity.disable" };
+        let entry = Entry::new(actor, verb, "legal_entity", before.id.as_str()).entity(Some(&before.id));
+        self.audit(tx, &tenant.id, origin, entry, now).await
+    }
+
+    /// Now, or just after the entity last changed, should the clock stand still or have gone back: of two entries of
+    /// the feed about one entity the later one counts.
+    fn after_last_change(&self, entity: &LegalEntity) -> Timestamp {
+        self.clock.now().max(Timestamp::from_millis(entity.modified_at.millis().saturating_add(1)))
+    }
+
+    async fn publish_legal_entity(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        id: &LegalEntityId,
+        is_lifted: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = Revocation {
+            id: self.new_id(now)?,
+            tenant: tenant.id.clone(),
+            kind: RevocationKind::LegalEntity,
+            value: id.to_string(),
+            is_lifted,
+            at: now,
+            effective_at: now,
+            expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
+        };
+        Ok(tx.revoke(entry).await?)
+    }
+
+    /// Deletes a legal entity with everything that is only its own. A company with many people is disabled at once and
+    /// emptied in several transactions; should that be cut off, deleting it again goes on.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::InUse`] while it has subsidiaries.
+    pub async fn delete_legal_entity(
+        &self,
+        tenant: &Tenant,
+        id: &LegalEntityId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        while !retrying!(self.delete_legal_entity_once(tenant, id, actor, origin))? {}
+        Ok(())
+    }
+
+    /// One transaction of it; `false` when another one must follow.
+    async fn delete_legal_entity_once(
+        &self,
+        tenant: &Tenant,
+        id: &LegalEntityId,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let entity = tx.hold_legal_entity(&tenant.id, id).await?.ok_or(Refusal::NotFound("legal entity"))?;
+        if tx.has_subsidiaries(&tenant.id, id).await? {
+            return Err(Refusal::InUse("the legal entity has subsidiaries").into());
+        }
+        let page = tx.assignments_of_entity(&tenant.id, id, DELETE_BATCH).await?;
+        let is_last = u32::try_from(page.len()).is_ok_and(|count| count < DELETE_BATCH);
+        if !is_last && entity.is_active {
+            self.switch_legal_entity_in(&mut tx, tenant, &entity, false, actor, origin).await?;
+            tx.commit().await?;
+            return Ok(false);
+        }
+        for assignment in &page {
+            self.unassign_in(&mut tx, tenant, assignment, now).await?;
+        }
+        if !is_last {
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let has_members = tx.forget_legal_entity(&tenant.id, id).await?;
+        if has_members {
+            self.publish_rights(&mut tx, tenant, None, now).await?;
+        }
+        if !entity.is_active {
+            // Every grant is revoked by name; an entity made anew under this id must not meet the old entry.
+            self.publish_legal_entity(&mut tx, tenant, id, true, self.after_last_change(&entity)).await?;
+        }
+        let entry = Entry::new(actor, "legal_entity.delete", "legal_entity", id.as_str())
+            .entity(Some(id))
+            .detail(json!({ "assignments": page.len() }));
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

@@ -258,7 +258,7 @@ impl Engine {
             }
             tx.own_assignment(&tenant.id, &there.id, row.kind, row.is_primary, now).await?;
             if !is_same_group {
-                self.join_group_in(tx, tenant, &customer.id, &row.legal_entity, row.group, now).await?;
+                self.join_group_in(tx, tenant, &customer.id, &row.legal_entity, row.group).await?;
                 self.publish_rights(tx, tenant, Some(&customer.id), now).await?;
             }
             let entry = Entry::new(&Actor::System, "assignment.update", "contact_assignment", there.id.as_str())

@@ -4,6 +4,7 @@
 //! database is private to this crate.
 
 mod addresses;
+mod assignment;
 mod audit;
 mod background;
 mod backup;
@@ -15,10 +16,12 @@ mod customer;
 mod email_change;
 mod error;
 mod feed;
+mod group;
 mod import;
 mod issue;
 mod join_request;
 mod keys;
+mod location;
 mod log_in;
 mod log_out;
 mod mail;
@@ -29,6 +32,7 @@ mod outbox;
 mod password_reset;
 mod passwords;
 mod ports;
+mod put;
 mod refresh;
 mod rights;
 mod seals;
@@ -41,25 +45,31 @@ mod tenant;
 mod throttle;
 
 pub use addresses::{Address, AddressBody, AddressDetails};
+pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, Outcome};
 pub use backup::open_backup;
 pub use begin_guest::BeginGuest;
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
-pub use company::{Assignment, CreateLegalEntity, LegalEntity, LegalEntityDetails, NewAssignment};
+pub use company::{
+    CreateLegalEntity, LegalEntity, LegalEntityDetails, LegalEntityFilter, LegalEntityParts, PutLegalEntity,
+};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal};
+pub use group::{Group, GroupDetails, GroupFilter, GroupMember, Membership, PutGroup};
 pub use import::{ImportAssignment, ImportSegmentItem, ImportSegmentMember, RowOutcome};
 pub use issue::{Door, Granted, RefreshGranted};
 pub use join_request::{JoinRequest, JoinState};
 pub use keys::KeySummary;
+pub use location::{Location, LocationDetails, LocationFilter, PutLocation};
 pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
 pub use operator::Operator;
 pub use origin::{Actor, Origin};
 pub use ports::{SystemClock, SystemEntropy};
+pub use put::{PutMode, PutOutcome};
 pub use refresh::{Bearer, Refresh};
 pub use rights::Rights;
 pub use seals::AuditVerdict;

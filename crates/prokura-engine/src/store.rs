@@ -2,15 +2,18 @@
 //! the tenant leads every question.
 
 mod addresses;
+mod assignments;
 mod audit;
 mod clients;
 mod companies;
 mod contexts;
 mod customers;
 pub(crate) mod driver;
+mod groups;
 mod issue;
 mod joins;
 mod links;
+mod locations;
 mod migrate;
 mod operators;
 mod outbox;

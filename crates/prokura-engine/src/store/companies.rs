@@ -1,13 +1,8 @@
-//! Legal entities, contact assignments and the predefined groups that come with an entity.
+//! Legal entities and their hierarchy.
 
 use super::{Reader, Row, StoreError, Tx, from_json, params, to_json};
-use crate::{
-    GroupTemplate,
-    company::{Assignment, CreateLegalEntity, LegalEntity, NewAssignment},
-};
-use prokura_domain::{
-    AssignmentId, AssignmentKind, CustomerId, GrantId, GroupId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp,
-};
+use crate::company::{CreateLegalEntity, LegalEntity, LegalEntityFilter};
+use prokura_domain::{CustomerId, LegalEntityId, MAX_HIERARCHY_DEPTH, TenantId, Timestamp};
 
 fn legal_entity(row: &Row) -> Result<LegalEntity, StoreError> {
     Ok(LegalEntity {
@@ -23,19 +18,34 @@ fn legal_entity(row: &Row) -> Result<LegalEntity, StoreError> {
     })
 }
 
-fn assignment(row: &Row) -> Result<Assignment, StoreError> {
-    Ok(Assignment {
-        id: row.get(0)?,
-        grant: row.get(1)?,
-        legal_entity: row.get(2)?,
-        customer: row.get(3)?,
-        kind: row.get(4)?,
-        is_primary: row.get(5)?,
-        origin: row.get(6)?,
-        version: row.get(7)?,
-        created_at: row.get(8)?,
-        modified_at: row.get(9)?,
-    })
+/// The pattern that finds `part` in a column kept in lower case.
+pub(super) fn containing(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Where walking a hierarchy stops, should the stored one be too deep.
+const MAX_LEVELS: u32 = 20;
+const _: () = assert!(MAX_LEVELS as usize == MAX_HIERARCHY_DEPTH);
+
+/// The widest an id can be; see [`id_list`].
+const ID_WIDTH: usize = 66;
+
+/// Ids in one parameter, each padded to 66 characters so that SQL cuts them apart by position, and how many there are.
+pub(super) fn id_list(ids: &[&str]) -> (String, i64) {
+    let mut list = String::with_capacity(ids.len() * ID_WIDTH);
+    for id in ids {
+        list.push_str(id);
+        list.extend(std::iter::repeat_n(' ', ID_WIDTH.saturating_sub(id.len())));
+    }
+    (list, i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
 impl Reader {
@@ -54,6 +64,63 @@ impl Reader {
         row.map(|row| legal_entity(&row)).transpose()
     }
 
+    /// Entities after `after`, by id, that fit the filter.
+    pub(crate) async fn legal_entities(
+        &mut self,
+        tenant: &TenantId,
+        filter: &LegalEntityFilter,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<LegalEntity>, StoreError> {
+        self.query(
+            "SELECT id, name, kind, parent_id, state, details_json, version, created_at, modified_at
+               FROM legal_entities
+              WHERE tenant_id = $1 AND id > $2
+                AND ($3 IS NULL OR lower(id) = $3)
+                AND ($4 IS NULL OR name_key LIKE $4 ESCAPE '\\')
+                AND ($5 IS NULL OR kind = $5)
+                AND ($6 IS NULL OR parent_id = $6)
+                AND ($7 IS NULL OR registration_id = $7)
+              ORDER BY id LIMIT $8",
+            params![
+                tenant,
+                after,
+                filter.id.as_deref().map(str::to_ascii_lowercase),
+                filter.name_part.as_deref().map(containing),
+                filter.kind,
+                filter.parent.as_ref(),
+                filter.registration_id.as_deref(),
+                limit
+            ],
+        )
+        .await?
+        .iter()
+        .map(legal_entity)
+        .collect()
+    }
+
+    /// The enabled entities a customer is assigned to: `first` first, then where they are the main person, then by age.
+    pub(crate) async fn legal_entities_of(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        first: Option<&LegalEntityId>,
+        limit: u32,
+    ) -> Result<Vec<LegalEntity>, StoreError> {
+        self.query(
+            "SELECT e.id, e.name, e.kind, e.parent_id, e.state, e.details_json, e.version, e.created_at, e.modified_at
+               FROM contact_assignments a
+               JOIN legal_entities e ON e.tenant_id = a.tenant_id AND e.id = a.legal_entity_id
+              WHERE a.tenant_id = $1 AND a.customer_id = $2 AND e.state = 'active'
+              ORDER BY CASE WHEN e.id = $3 THEN 0 ELSE 1 END, a.is_primary DESC, a.created_at, e.id LIMIT $4",
+            params![tenant, customer, first, limit],
+        )
+        .await?
+        .iter()
+        .map(legal_entity)
+        .collect()
+    }
+
     /// The entity and its ancestors, nearest first; empty when there is no such entity.
     pub(crate) async fn parent_chain(
         &mut self,
@@ -68,7 +135,7 @@ impl Reader {
                   JOIN legal_entities p ON p.tenant_id = $1 AND p.id = c.parent_id
                  WHERE c.level <= $3)
              SELECT id FROM chain ORDER BY level",
-            params![tenant, id, MAX_HIERARCHY_DEPTH as i64],
+            params![tenant, id, MAX_LEVELS],
         )
         .await?
         .iter()
@@ -90,7 +157,7 @@ impl Reader {
                   JOIN legal_entities c ON c.tenant_id = $1 AND c.parent_id = t.id
                  WHERE t.level <= $3)
              SELECT id FROM tree ORDER BY level, id",
-            params![tenant, id, MAX_HIERARCHY_DEPTH as i64],
+            params![tenant, id, MAX_LEVELS],
         )
         .await?
         .iter()
@@ -109,84 +176,66 @@ impl Reader {
                       JOIN legal_entities c ON c.tenant_id = $1 AND c.parent_id = t.id
                      WHERE t.level <= $3)
                  SELECT COALESCE(MAX(level), 0) FROM tree",
-                params![tenant, id, MAX_HIERARCHY_DEPTH as i64],
+                params![tenant, id, MAX_LEVELS],
             )
             .await?;
-        let levels: u32 = row.map_or(Ok(0), |row| row.get(0))?;
-        Ok(levels as usize)
+        let levels: i64 = row.map_or(Ok(0), |row| row.get(0))?;
+        Ok(usize::try_from(levels).unwrap_or(MAX_HIERARCHY_DEPTH))
     }
 
-    /// The predefined group (Admin, Buyer, Requester, Contact) of a customer in an entity, the strongest first.
-    pub(crate) async fn predefined_group_of(
-        &mut self,
-        tenant: &TenantId,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-    ) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn has_subsidiaries(&mut self, tenant: &TenantId, id: &LegalEntityId) -> Result<bool, StoreError> {
         let row = self
             .query_one(
-                "SELECT g.code FROM customer_group_members m
-                   JOIN customer_groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
-                  WHERE m.tenant_id = $1 AND m.member_id = $2 AND g.legal_entity_id = $3 AND g.code IS NOT NULL
-                  ORDER BY CASE g.code WHEN 'B2B_CONTACT' THEN 1 ELSE 0 END, g.code LIMIT 1",
-                params![tenant, customer, entity],
-            )
-            .await?;
-        row.map(|row| row.get(0)).transpose()
-    }
-
-    pub(crate) async fn assignment(
-        &mut self,
-        tenant: &TenantId,
-        id: &AssignmentId,
-    ) -> Result<Option<Assignment>, StoreError> {
-        let row = self
-            .query_one(
-                "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at,
-                        modified_at
-                   FROM contact_assignments WHERE tenant_id = $1 AND id = $2",
+                "SELECT id FROM legal_entities WHERE tenant_id = $1 AND parent_id = $2 LIMIT 1",
                 params![tenant, id],
             )
             .await?;
-        row.map(|row| assignment(&row)).transpose()
-    }
-
-    /// A customer's assignments, oldest first.
-    pub(crate) async fn assignments_of_customer(
-        &mut self,
-        tenant: &TenantId,
-        customer: &CustomerId,
-    ) -> Result<Vec<Assignment>, StoreError> {
-        self.query(
-            "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at, modified_at
-               FROM contact_assignments WHERE tenant_id = $1 AND customer_id = $2 ORDER BY created_at, id",
-            params![tenant, customer],
-        )
-        .await?
-        .iter()
-        .map(assignment)
-        .collect()
-    }
-
-    /// The assignments that were propagated from this one.
-    pub(crate) async fn assignments_following(
-        &mut self,
-        tenant: &TenantId,
-        id: &AssignmentId,
-    ) -> Result<Vec<Assignment>, StoreError> {
-        self.query(
-            "SELECT id, grant_id, legal_entity_id, customer_id, kind, is_primary, origin_id, version, created_at, modified_at
-               FROM contact_assignments WHERE tenant_id = $1 AND origin_id = $2 ORDER BY id",
-            params![tenant, id],
-        )
-        .await?
-        .iter()
-        .map(assignment)
-        .collect()
+        Ok(row.is_some())
     }
 }
 
 impl Tx<'_> {
+    /// The entity, held until the end of the transaction: whoever changes it or the people in it waits.
+    pub(crate) async fn hold_legal_entity(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+    ) -> Result<Option<LegalEntity>, StoreError> {
+        let rows = self
+            .query_for_update(
+                "SELECT id, name, kind, parent_id, state, details_json, version, created_at, modified_at
+                   FROM legal_entities WHERE tenant_id = $1 AND id = $2",
+                params![tenant, id],
+            )
+            .await?;
+        rows.first().map(legal_entity).transpose()
+    }
+
+    /// The entity and its ancestors, nearest first, none of which moves until the end of the transaction.
+    pub(crate) async fn hold_parent_chain(
+        &mut self,
+        tenant: &TenantId,
+        id: &LegalEntityId,
+    ) -> Result<Vec<LegalEntityId>, StoreError> {
+        let mut chain = Vec::new();
+        let mut next = Some(id.clone());
+        while let Some(id) = next {
+            let rows = self
+                .query_locked(
+                    "SELECT parent_id FROM legal_entities WHERE tenant_id = $1 AND id = $2",
+                    params![tenant, &id],
+                )
+                .await?;
+            let Some(row) = rows.first() else { break };
+            next = row.get(0)?;
+            chain.push(id);
+            if chain.len() > MAX_HIERARCHY_DEPTH {
+                break;
+            }
+        }
+        Ok(chain)
+    }
+
     /// `false` when the id is taken.
     pub(crate) async fn insert_legal_entity(
         &mut self,
@@ -216,7 +265,7 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// `false` when the entity is gone or changed meanwhile.
+    /// Replaces everything but id and state. The moment of the last change never goes back: the feed counts on it. `false` when the entity is gone or changed meanwhile.
     pub(crate) async fn update_legal_entity(
         &mut self,
         tenant: &TenantId,
@@ -229,7 +278,7 @@ impl Tx<'_> {
             .execute(
                 "UPDATE legal_entities
                     SET name = $3, name_key = $4, kind = $5, parent_id = $6, registration_id = $7, details_json = $8,
-                        version = version + 1, modified_at = $9
+                        version = version + 1, modified_at = CASE WHEN modified_at > $9 THEN modified_at ELSE $9 END
                   WHERE tenant_id = $1 AND id = $2 AND version = $10",
                 params![
                     tenant,
@@ -248,161 +297,78 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Makes an assignment one of its own (not propagated), of this kind.
-    pub(crate) async fn own_assignment(
+    pub(crate) async fn move_legal_entity(
         &mut self,
         tenant: &TenantId,
-        id: &AssignmentId,
-        kind: AssignmentKind,
-        is_primary: bool,
+        id: &LegalEntityId,
+        is_active: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE contact_assignments
-                SET kind = $3, is_primary = $4, origin_id = NULL, version = version + 1, modified_at = $5
+            "UPDATE legal_entities SET state = $3, version = version + 1, modified_at = $4
               WHERE tenant_id = $1 AND id = $2",
-            params![tenant, id, kind, is_primary, now],
+            params![tenant, id, if is_active { "active" } else { "disabled" }, now],
         )
         .await?;
         Ok(())
     }
 
-    pub(crate) async fn insert_predefined_group(
+    /// Deletes the entity with everything that is only its own; its assignments must be gone. Returns whether anybody
+    /// was left in its groups or segments.
+    pub(crate) async fn forget_legal_entity(
         &mut self,
         tenant: &TenantId,
-        id: &GroupId,
-        entity: &LegalEntityId,
-        template: &GroupTemplate,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let name = to_json(&serde_json::json!({ "en": template.name }))?;
-        self.execute(
-            "INSERT INTO customer_groups (tenant_id, id, legal_entity_id, code, member_kind, name_json, description_json,
-                                          scopes, details_json, version, created_at, modified_at)
-             VALUES ($1, $2, $3, $4, 'customer', $5, '{}', $6, '{}', 1, $7, $7) ON CONFLICT DO NOTHING",
-            params![tenant, id, entity, &template.code, name, &template.scopes, now],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// `false` when the id is taken or the customer is assigned to the entity already.
-    pub(crate) async fn insert_assignment(
-        &mut self,
-        tenant: &TenantId,
-        id: &AssignmentId,
-        grant: &GrantId,
-        new: &NewAssignment,
-        origin: Option<&AssignmentId>,
-        now: Timestamp,
+        id: &LegalEntityId,
     ) -> Result<bool, StoreError> {
-        let changed = self
-            .execute(
-                "INSERT INTO contact_assignments (tenant_id, id, grant_id, legal_entity_id, customer_id, kind, is_primary,
-                                                  origin_id, details_json, version, created_at, modified_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '{}', 1, $9, $9) ON CONFLICT DO NOTHING",
-                params![tenant, id, grant, &new.legal_entity, &new.customer, new.kind, new.is_primary, origin, now],
+        let mut left = 0;
+        for statement in [
+            "DELETE FROM segment_members WHERE tenant_id = $1 AND legal_entity_id = $2",
+            "DELETE FROM customer_group_members WHERE tenant_id = $1 AND origin_id IN
+                (SELECT m.id FROM customer_group_members m JOIN customer_groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+                  WHERE g.tenant_id = $1 AND g.legal_entity_id = $2)",
+            "DELETE FROM customer_group_members WHERE tenant_id = $1 AND group_id IN
+                (SELECT id FROM customer_groups WHERE tenant_id = $1 AND legal_entity_id = $2)",
+        ] {
+            left += self.execute(statement, params![tenant, id]).await?;
+        }
+        // Places that served nobody else go, too: named before their links are cut.
+        let lonely = self
+            .query(
+                "SELECT l.location_id FROM legal_entity_locations l
+                  WHERE l.tenant_id = $1 AND l.legal_entity_id = $2 AND NOT EXISTS
+                        (SELECT 1 FROM legal_entity_locations o
+                          WHERE o.tenant_id = $1 AND o.location_id = l.location_id AND o.legal_entity_id <> $2)",
+                params![tenant, id],
             )
             .await?;
-        Ok(changed == 1)
-    }
-
-    /// Nobody is the entity's one main person any more.
-    pub(crate) async fn clear_primary(
-        &mut self,
-        tenant: &TenantId,
-        entity: &LegalEntityId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "UPDATE contact_assignments SET is_primary = 0, version = version + 1, modified_at = $3
-              WHERE tenant_id = $1 AND legal_entity_id = $2 AND is_primary = 1",
-            params![tenant, entity, now],
-        )
-        .await?;
-        Ok(())
-    }
-
-    pub(crate) async fn delete_assignment(&mut self, tenant: &TenantId, id: &AssignmentId) -> Result<bool, StoreError> {
-        let changed = self
-            .execute("DELETE FROM contact_assignments WHERE tenant_id = $1 AND id = $2", params![tenant, id])
-            .await?;
-        Ok(changed == 1)
-    }
-
-    /// Out of the entity's Admin, Buyer or Requester group, whichever it is.
-    pub(crate) async fn leave_predefined_groups(
-        &mut self,
-        tenant: &TenantId,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "DELETE FROM customer_group_members WHERE tenant_id = $1 AND member_id = $2 AND group_id IN
-                (SELECT id FROM customer_groups
-                  WHERE tenant_id = $1 AND legal_entity_id = $3 AND code IN ('B2B_ADMIN', 'B2B_BUYER', 'B2B_REQUESTER'))",
-            params![tenant, customer, entity],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Into the entity's predefined group; nothing happens when they are in it or the tenant has no such group.
-    pub(crate) async fn join_predefined_group(
-        &mut self,
-        tenant: &TenantId,
-        id: &str,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "INSERT INTO customer_group_members (tenant_id, id, group_id, member_id, member_kind, created_at)
-             SELECT $1, $2, g.id, $3, 'customer', $6 FROM customer_groups g
-              WHERE g.tenant_id = $1 AND g.legal_entity_id = $4 AND g.code = $5
-             ON CONFLICT DO NOTHING",
-            params![tenant, id, customer, entity, code, now],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Out of every group of an entity.
-    pub(crate) async fn leave_groups_of_entity(
-        &mut self,
-        tenant: &TenantId,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "DELETE FROM customer_group_members WHERE tenant_id = $1 AND member_id = $2 AND group_id IN
-                (SELECT id FROM customer_groups WHERE tenant_id = $1 AND legal_entity_id = $3)",
-            params![tenant, customer, entity],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// What a deleted customer leaves behind besides assignments. Erased, not hidden: the row keeps its id alone.
-    pub(crate) async fn forget_customer_details(
-        &mut self,
-        tenant: &TenantId,
-        id: &CustomerId,
-    ) -> Result<(), StoreError> {
         for statement in [
-            "DELETE FROM customer_addresses WHERE tenant_id = $1 AND customer_id = $2",
-            "DELETE FROM credentials WHERE tenant_id = $1 AND customer_id = $2",
-            "DELETE FROM segment_members WHERE tenant_id = $1 AND customer_id = $2",
-            "DELETE FROM customer_group_members WHERE tenant_id = $1 AND member_id = $2",
-            "DELETE FROM join_requests WHERE tenant_id = $1 AND customer_id = $2",
-            "DELETE FROM login_tokens WHERE tenant_id = $1 AND customer_id = $2",
-            "UPDATE customers SET email = NULL, email_key = NULL, given_name = '', family_name = '', company_name = '',
-                    language = NULL, currency = NULL, profile_json = '{}'
-              WHERE tenant_id = $1 AND id = $2",
+            "DELETE FROM customer_groups WHERE tenant_id = $1 AND legal_entity_id = $2",
+            "DELETE FROM join_requests WHERE tenant_id = $1 AND legal_entity_id = $2",
+            "DELETE FROM legal_entity_locations WHERE tenant_id = $1 AND legal_entity_id = $2",
+            "DELETE FROM legal_entities WHERE tenant_id = $1 AND id = $2",
         ] {
             self.execute(statement, params![tenant, id]).await?;
         }
-        Ok(())
+        for row in &lonely {
+            self.delete_location(tenant, &row.get(0)?).await?;
+        }
+        Ok(left > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_finds_its_text_and_nothing_else() {
+        assert_eq!(containing("A_b%\\"), "%a\\_b\\%\\\\%");
+    }
+
+    #[test]
+    fn ids_lie_side_by_side() {
+        let (list, count) = id_list(&["a", "le-2"]);
+        assert_eq!((list.len(), count), (132, 2));
+        assert_eq!(list.get(66..70), Some("le-2"));
     }
 }

@@ -231,9 +231,27 @@ impl Tx {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
+        self.query_with(sql, " FOR SHARE", params).await
+    }
+
+    /// A query whose rows nobody changes or locks until this transaction ends: for what it is about to change itself.
+    pub(crate) async fn query_for_update(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.query_with(sql, " FOR UPDATE", params).await
+    }
+
+    /// SQLite has one writer, so there is nobody to lock out.
+    async fn query_with(
+        &mut self,
+        sql: &'static str,
+        suffix: &str,
+        params: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
         match &mut self.reader.link {
-            Link::Postgres(session) => session.query(sql, &[sql, " FOR SHARE"].concat(), params).await,
-            // SQLite has one writer, so there is nobody to lock out.
+            Link::Postgres(session) => session.query(sql, &[sql, suffix].concat(), params).await,
             Link::SqliteReader(_) | Link::SqliteTurn(_) => self.reader.query(sql, params).await,
         }
     }

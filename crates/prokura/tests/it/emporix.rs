@@ -1,7 +1,9 @@
 //! The Emporix dialect, as its clients meet it: real requests, and answers read as they read them.
 
 mod browsers;
+mod companies;
 mod contexts;
+mod groups;
 mod guests;
 mod logging_in;
 mod logging_out;

@@ -336,7 +336,10 @@ async fn what_a_decision_read_locked_holds_until_it_is_committed(setup: Setup) {
         let issue = async {
             let mut tx = setup.driver.write().await.unwrap();
             let sql = "SELECT n FROM rights WHERE id = $1 AND n = 1";
-            let rows = tx.query_locked(sql, params![right]).await.unwrap();
+            let rows = match round % 2 {
+                0 => tx.query_locked(sql, params![right]).await.unwrap(),
+                _ => tx.query_for_update(sql, params![right]).await.unwrap(),
+            };
             if rows.len() == 1 {
                 tokio::task::yield_now().await;
                 tx.execute("INSERT INTO tokens (id, of, n) VALUES ('t', $1, 1)", params![right]).await.unwrap();

@@ -4,8 +4,9 @@
 use super::StoreError;
 use prokura_domain::{
     AddressId, AssignmentId, AssignmentKind, AuditEventId, ClientId, ClientKind, CompanyKind, CustomerId, CustomerKind,
-    CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId, LocationKind, OperatorId,
-    RevocationKind, Scopes, SegmentId, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp, TokenId,
+    CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId, LocationKind, MemberKind,
+    OperatorId, RevocationKind, Scopes, SegmentId, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp,
+    TokenId,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -102,6 +103,7 @@ text_columns!(
     LegalEntityId,
     LocationId,
     LocationKind,
+    MemberKind,
     OperatorId,
     RevocationKind,
     SegmentId,

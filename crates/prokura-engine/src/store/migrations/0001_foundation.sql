@@ -154,12 +154,14 @@ CREATE TABLE legal_entities (
     FOREIGN KEY (tenant_id, parent_id) REFERENCES legal_entities (tenant_id, id)
 );
 CREATE INDEX legal_entities_by_parent ON legal_entities (tenant_id, parent_id, id);
+CREATE INDEX legal_entities_by_lower_id ON legal_entities (tenant_id, lower(id));
 CREATE INDEX legal_entities_by_registration ON legal_entities (tenant_id, registration_id);
 
 CREATE TABLE locations (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
     id TEXT NOT NULL,
     name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('HEADQUARTER', 'WAREHOUSE', 'OFFICE')),
     details_json TEXT NOT NULL,
     version BIGINT NOT NULL,
@@ -209,6 +211,7 @@ CREATE TABLE customer_groups (
     code TEXT,
     member_kind TEXT NOT NULL CHECK (member_kind IN ('customer', 'employee')),
     name_json TEXT NOT NULL,
+    name_key TEXT NOT NULL,
     description_json TEXT NOT NULL,
     scopes TEXT NOT NULL,
     details_json TEXT NOT NULL,
@@ -221,16 +224,19 @@ CREATE TABLE customer_groups (
 CREATE UNIQUE INDEX customer_groups_predefined ON customer_groups (tenant_id, legal_entity_id, code)
     WHERE legal_entity_id IS NOT NULL AND code IS NOT NULL;
 
+-- origin_id names the membership this one follows: of a subsidiary's group, or of the assignment it came with.
 CREATE TABLE customer_group_members (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
     group_id TEXT NOT NULL,
     member_id TEXT NOT NULL,
     member_kind TEXT NOT NULL CHECK (member_kind IN ('customer', 'employee')),
+    origin_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, group_id, member_id),
     FOREIGN KEY (tenant_id, group_id) REFERENCES customer_groups (tenant_id, id)
 );
+CREATE INDEX customer_group_members_by_origin ON customer_group_members (tenant_id, origin_id);
 CREATE INDEX customer_group_members_by_member ON customer_group_members (tenant_id, member_id, group_id);
 
 -- A sign-up that named an existing company waits here until somebody of the company or the shop says yes.
