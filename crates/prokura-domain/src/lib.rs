@@ -30,7 +30,7 @@ pub use policy::{Redemption, RefreshPolicy, RefreshTokenState, Replay};
 pub use ports::{Clock, Entropy, EntropyUnavailable};
 pub use revocation::{Revocation, RevocationKind};
 pub use scope::{InvalidScope, Scope, Scopes};
-pub use segment::{SegmentState, Validity};
+pub use segment::{SegmentItemKind, SegmentState, Validity};
 pub use standing::{ActingFor, MAX_TOKEN_SEGMENTS, Standing, Subject};
 pub use time::Timestamp;
 pub use word::UnknownWord;

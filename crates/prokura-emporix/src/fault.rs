@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use prokura_engine::{Error, Fault, Refusal};
+use prokura_engine::{Error, Fault, FieldFault, Refusal};
 use prokura_http::fault_id;
 use serde_json::{Map, Value, json};
 
@@ -189,6 +189,21 @@ impl E3 {
     pub(crate) fn detail(mut self, text: &str) -> Self {
         self.0.push_detail(json!(text));
         self
+    }
+
+    /// 400 for wrong fields, where a service tells details as one object: the first fault there.
+    pub(crate) fn of_fields(faults: &[FieldFault]) -> Self {
+        let mut fault = Self::new(StatusCode::BAD_REQUEST, "The request is not valid.");
+        if let Some(first) = faults.first() {
+            let field = camel_case(first.field);
+            fault.0.set("details", json!({ "field": field, "type": "invalid_value", "message": first.reason }));
+        }
+        fault
+    }
+
+    /// The body alone, for an entry of a bulk answer.
+    pub(crate) fn into_body(self) -> Value {
+        self.0.body
     }
 
     /// What the answer is about.

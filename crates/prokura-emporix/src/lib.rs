@@ -6,9 +6,11 @@
 mod account;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod caller;
+mod categories;
 mod companies;
 mod cors;
 mod customers;
+mod exchange;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
 mod iam;
@@ -18,6 +20,7 @@ mod profile;
 #[cfg_attr(not(test), expect(dead_code, reason = "services still to come use the rest"))]
 mod query;
 mod saas;
+mod segments;
 mod session_context;
 mod settings;
 mod sites;
@@ -43,6 +46,9 @@ pub fn router(edge: Edge) -> Router {
         .merge(iam::routes())
         .merge(oauth::routes())
         .merge(profile::routes())
+        .merge(categories::routes())
+        .merge(exchange::routes())
+        .merge(segments::routes())
         .merge(session_context::routes())
         .merge(sites::routes())
         .merge(tokens::routes())

@@ -14,6 +14,8 @@ const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 const ERRAND_INTERVAL: Duration = Duration::from_secs(1);
 /// For how long errands are kept, done or not.
 const KEEP_ERRANDS_SECONDS: i64 = 7 * 86_400;
+/// How often segments are looked through for those that begin or end to count.
+const SEGMENT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys and leftovers are looked after.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The most rows a page of the feed or a sweep takes.
@@ -33,6 +35,10 @@ impl Engine {
         jobs.spawn(async move { engine.follow_feed().await });
         let engine = self.clone();
         jobs.spawn(async move { every(SEAL_INTERVAL, "seal the audit trail", || engine.seal_audit()).await });
+        let engine = self.clone();
+        jobs.spawn(async move {
+            every(SEGMENT_INTERVAL, "announce segments", || engine.announce_segment_changes()).await;
+        });
         let engine = self.clone();
         jobs.spawn(async move { every(SWEEP_INTERVAL, "look after keys", || engine.advance_keys()).await });
         let engine = self.clone();

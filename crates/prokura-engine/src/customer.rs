@@ -414,6 +414,7 @@ impl Engine {
             self.unassign_in(tx, tenant, &assignment, now).await?;
         }
         tx.forget_customer_details(&tenant.id, id).await?;
+        tx.forget_federated_identities(&tenant.id, id).await?;
         self.publish_rights(tx, tenant, Some(id), now).await
     }
 

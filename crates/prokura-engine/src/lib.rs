@@ -9,6 +9,7 @@ mod audit;
 mod background;
 mod backup;
 mod begin_guest;
+mod category;
 mod client;
 mod client_credentials;
 mod company;
@@ -29,6 +30,7 @@ mod one_time_link;
 mod operator;
 mod origin;
 mod outbox;
+mod partner;
 mod password_reset;
 mod passwords;
 mod ports;
@@ -37,6 +39,9 @@ mod refresh;
 mod rights;
 mod seals;
 mod segment;
+mod segment_item;
+mod segment_member;
+mod segment_view;
 mod session_context;
 mod settings;
 mod sign_up;
@@ -49,6 +54,7 @@ pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewA
 pub use audit::{AuditEvent, Outcome};
 pub use backup::open_backup;
 pub use begin_guest::BeginGuest;
+pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
 pub use company::{
@@ -68,12 +74,16 @@ pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
 pub use operator::Operator;
 pub use origin::{Actor, Origin};
+pub use partner::{Partner, PartnerIdentifier};
 pub use ports::{SystemClock, SystemEntropy};
 pub use put::{PutMode, PutOutcome};
 pub use refresh::{Bearer, Refresh};
 pub use rights::Rights;
 pub use seals::AuditVerdict;
-pub use segment::{Segment, SegmentItem, SegmentMember};
+pub use segment::{PutSegment, Segment, SegmentFilter, SegmentItem, SegmentMember};
+pub use segment_item::{ItemFilter, ItemKey, SegmentEntry};
+pub use segment_member::{MemberFilter, SegmentMembership};
+pub use segment_view::{CategoryNode, SegmentViewer};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
 pub use settings::{GroupTemplate, Lifetimes, MailSettings, SignUp, TenantSettings, group_name};
 pub use sign_up::SignUpRequest;
@@ -81,7 +91,7 @@ pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Tenant, TenantSummary};
 
 use feed::Feed;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
 use prokura_jose::{MasterKey, Rejection, TokenVerifier, VerifiedToken};
@@ -138,6 +148,7 @@ pub struct Inner {
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     pub(crate) rights: rights::RightsCache,
     pub(crate) is_deaf: AtomicBool,
+    pub(crate) segments_announced: Mutex<Option<Timestamp>>,
 }
 
 impl Deref for Engine {
@@ -169,6 +180,7 @@ impl Engine {
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             rights: rights::RightsCache::new(),
             is_deaf: AtomicBool::new(false),
+            segments_announced: Mutex::default(),
             tenants: RwLock::default(),
             public_url: config.public_url,
             tenant_template: config.tenant_template,

@@ -6,7 +6,7 @@ use crate::{
     store::{Reader, StoreError},
 };
 use moka::sync::Cache;
-use prokura_domain::{CustomerId, LegalEntityId, MAX_TOKEN_SEGMENTS, Scopes, SegmentId, Standing, TenantId};
+use prokura_domain::{CustomerId, LegalEntityId, MAX_TOKEN_SEGMENTS, Scopes, SegmentId, Standing, TenantId, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// How many (customer, company) pairs a node remembers, and for how long at most.
@@ -25,6 +25,8 @@ pub struct Rights {
     /// The one company the customer has, when the tenant counts it without a choice and none was chosen.
     pub implicit_entity: Option<LegalEntityId>,
     mark: u64,
+    /// When a segment of theirs begins or ends to count.
+    until: Option<Timestamp>,
 }
 
 type Key = (TenantId, CustomerId, Option<LegalEntityId>);
@@ -106,6 +108,7 @@ impl Engine {
         self.rights
             .0
             .get(&key)
+            .filter(|rights| rights.until.is_none_or(|until| self.clock.now() < until))
             .filter(|rights| !self.verifier().rights_changed_since(&tenant.id, customer, rights.mark))
     }
 
@@ -138,7 +141,8 @@ impl Engine {
             segments.sort_unstable();
             segments.dedup();
         }
-        let rights = Arc::new(Rights { scopes, segments, implicit_entity, mark });
+        let until = reader.next_segment_change(&tenant.id, customer, counted, now).await?;
+        let rights = Arc::new(Rights { scopes, segments, implicit_entity, mark, until });
         self.rights.0.insert((tenant.id.clone(), customer.clone(), entity.cloned()), Arc::clone(&rights));
         Ok(rights)
     }

@@ -154,7 +154,11 @@ impl Acme {
         };
         let item = ImportSegmentItem {
             segment: segment.id.clone(),
-            item: SegmentItem { kind: kind.to_owned(), item: item.to_owned(), details: Map::new() },
+            item: SegmentItem {
+                kind: kind.parse().expect("PRODUCT or CATEGORY"),
+                item: item.to_owned(),
+                details: Map::new(),
+            },
         };
         let engine = &self.server.engine;
         engine.import_segments(&self.tenant, &[segment]).await.expect("a segment");

@@ -337,14 +337,7 @@ fn segment_member(record: &Record) -> Read {
 fn segment_item(record: &Record) -> Read {
     let mut fields = Fields::of(record);
     let segment = fields.read::<prokura_domain::SegmentId>("segment_id");
-    let kind = match fields.required("item_type") {
-        Some(kind @ ("PRODUCT" | "CATEGORY")) => Some(kind.to_owned()),
-        Some(other) => {
-            fields.wrong("item_type", format!("{other:?} is not PRODUCT or CATEGORY"));
-            None
-        }
-        None => None,
-    };
+    let kind = fields.word::<prokura_domain::SegmentItemKind>("item_type");
     let item = fields.required("item_id").map(str::to_owned);
     let row = segment.zip(kind).zip(item).map(|((segment, kind), item)| {
         let key = format!("{segment}\n{kind}\n{item}");

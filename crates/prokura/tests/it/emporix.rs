@@ -3,11 +3,13 @@
 mod browsers;
 mod companies;
 mod contexts;
+mod exchange;
 mod groups;
 mod guests;
 mod logging_in;
 mod logging_out;
 mod machines;
+mod segments;
 mod switching;
 
 use prokura_testkit::Answer;

@@ -5,8 +5,8 @@ use super::StoreError;
 use prokura_domain::{
     AddressId, AssignmentId, AssignmentKind, AuditEventId, ClientId, ClientKind, CompanyKind, CustomerId, CustomerKind,
     CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId, LocationKind, MemberKind,
-    OperatorId, RevocationKind, Scopes, SegmentId, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp,
-    TokenId,
+    OperatorId, RevocationKind, Scopes, SegmentId, SegmentItemKind, SegmentState, SessionId, SessionState, SiteId,
+    TenantId, Timestamp, TokenId,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -107,6 +107,7 @@ text_columns!(
     OperatorId,
     RevocationKind,
     SegmentId,
+    SegmentItemKind,
     SegmentState,
     SessionId,
     SessionState,

@@ -287,6 +287,9 @@ CREATE TABLE segments (
     PRIMARY KEY (tenant_id, id)
 );
 
+CREATE INDEX segments_by_beginning ON segments (valid_from) WHERE valid_from IS NOT NULL;
+CREATE INDEX segments_by_end ON segments (valid_until) WHERE valid_until IS NOT NULL;
+
 -- A member is a customer alone, a customer acting for an entity, or everybody who acts for an entity.
 CREATE TABLE segment_members (
     tenant_id TEXT NOT NULL,
@@ -451,6 +454,18 @@ CREATE TABLE login_tokens (
 );
 CREATE INDEX login_tokens_by_customer ON login_tokens (tenant_id, customer_id, purpose);
 CREATE INDEX login_tokens_by_end ON login_tokens (expires_at);
+
+-- Who customers are elsewhere: one subject of a partner is one customer, and the other way round.
+CREATE TABLE federated_identities (
+    tenant_id TEXT NOT NULL,
+    partner TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, partner, subject),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX federated_identities_by_customer ON federated_identities (tenant_id, customer_id, partner);
 
 CREATE TABLE outbox (
     tenant_id TEXT NOT NULL,
