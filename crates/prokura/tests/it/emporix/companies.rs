@@ -19,6 +19,9 @@ on_both_databases!(
     locations_belong_to_companies_and_go_with_the_last_one,
     a_disabled_company_is_out_of_reach_until_it_is_enabled,
     a_large_company_is_emptied_in_steps,
+    whoever_approves_is_shown_while_they_belong_to_the_company,
+    two_main_persons_at_once_leave_one,
+    two_moves_at_once_close_no_circle,
 );
 
 const ENTITIES: &str = "/customer-management/acme/legal-entities";
@@ -496,6 +499,52 @@ async fn a_large_company_is_emptied_in_steps(database: Database) {
     let again = shop.0.acting_for("dee", "le-2").await;
     assert_eq!(shop.companies_of(&again).await, ["le-2"], "the id is not tainted");
     assert_eq!(shop.get(ENTITIES, &scoped.access).await.status, 401, "the old token stays dead");
+}
+
+async fn whoever_approves_is_shown_while_they_belong_to_the_company(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    let path = &format!("{ENTITIES}/le-1");
+    let assignment = shop.0.assignment("bob", "le-1").to_string();
+    let body = json!({ "name": "Acme", "type": "COMPANY", "approvalGroup": [{ "id": assignment }] });
+    assert_eq!(shop.put(path, &service, body.clone()).await.status, 204);
+    let approvers = shop.get(path, &service).await.json()["approvalGroup"].clone();
+    assert_eq!((&approvers[0]["id"], &approvers[0]["customer"]["surname"]), (&json!(assignment), &json!("Kern")));
+    assert_eq!(shop.put(&format!("{ENTITIES}/le-2"), &service, body).await.status, 400, "bob is not of le-2");
+    assert_eq!(shop.delete(&format!("{ASSIGNMENTS}/{assignment}"), &service).await.status, 204);
+    assert_eq!(shop.get(path, &service).await.json()["approvalGroup"], json!([]));
+}
+
+async fn two_main_persons_at_once_leave_one(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    for round in 0..5 {
+        let entity = format!("race-{round}");
+        made(&shop.make(&service, &entity, None).await);
+        let body = |name: &str| json!({ "legalEntity": { "id": entity }, "customer": { "id": name }, "type": "PRIMARY", "primary": true });
+        let (ann, bob) =
+            tokio::join!(shop.post(ASSIGNMENTS, &service, body("ann")), shop.post(ASSIGNMENTS, &service, body("bob")));
+        (made(&ann), made(&bob));
+        let main = shop.get(&format!("{ASSIGNMENTS}?legalEntityId={entity}&primary=true"), &service).await;
+        assert_eq!(ids(&main).len(), 1);
+    }
+}
+
+async fn two_moves_at_once_close_no_circle(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    for round in 0..5 {
+        let (one, two) = (format!("a-{round}"), format!("b-{round}"));
+        made(&shop.make(&service, &one, None).await);
+        made(&shop.make(&service, &two, None).await);
+        let (path_one, path_two) = (format!("{ENTITIES}/{one}"), format!("{ENTITIES}/{two}"));
+        let under = |parent: &str| json!({ "name": "x", "type": "SUBSIDIARY", "parentId": parent });
+        let (first, second) =
+            tokio::join!(shop.put(&path_one, &service, under(&two)), shop.put(&path_two, &service, under(&one)));
+        let mut answers = [first.status, second.status];
+        answers.sort_unstable();
+        assert_eq!(answers, [204, 400], "{} {}", first.text, second.text);
+    }
 }
 
 /// Each refusal is the one for something that never existed (S-73).

@@ -12,6 +12,8 @@ on_both_databases!(
     one_role_per_company_and_contact_besides,
     a_subsidiarys_people_are_in_the_parents_groups,
     the_last_admin_stays_and_nobody_grants_what_they_lack,
+    two_admins_cannot_remove_each_other_at_once,
+    two_roles_at_once_leave_one,
     groups_are_made_replaced_and_deleted,
     a_group_left_out_of_a_company_is_deleted_with_its_members,
 );
@@ -219,6 +221,35 @@ async fn the_last_admin_stays_and_nobody_grants_what_they_lack(database: Databas
     assert!(shop.members(&bob.access, &gods).await.is_empty());
     // The shop itself may take the last one out.
     assert_eq!(shop.delete(&out("bob"), &service).await.status, 204);
+}
+
+async fn two_admins_cannot_remove_each_other_at_once(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    let (admins, requesters) =
+        (shop.group(&service, "le-1", "B2B_ADMIN").await, shop.group(&service, "le-1", "B2B_REQUESTER").await);
+    assert_eq!(shop.delete(&format!("{GROUPS}/{requesters}/users/bob"), &service).await.status, 204);
+    made(&shop.join(&service, &admins, "bob").await);
+    let (ann, bob) = (shop.0.acting_for("ann", "le-1").await, shop.0.acting_for("bob", "le-1").await);
+    let (ann_out, bob_out) = (format!("{GROUPS}/{admins}/users/ann"), format!("{GROUPS}/{admins}/users/bob"));
+    let (first, second) = tokio::join!(shop.delete(&ann_out, &bob.access), shop.delete(&bob_out, &ann.access));
+    assert_eq!(shop.members(&service, &admins).await.len(), 1, "{} {}", first.text, second.text);
+    let mut answers = [first.status, second.status];
+    answers.sort_unstable();
+    assert!(matches!(answers, [204, 403 | 409]), "{answers:?}");
+}
+
+async fn two_roles_at_once_leave_one(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    let (buyers, requesters) =
+        (shop.group(&service, "le-3", "B2B_BUYER").await, shop.group(&service, "le-3", "B2B_REQUESTER").await);
+    for name in ["ann", "bob", "cyd", "dee"] {
+        let (first, second) = tokio::join!(shop.join(&service, &buyers, name), shop.join(&service, &requesters, name));
+        let mut answers = [first.status, second.status];
+        answers.sort_unstable();
+        assert_eq!(answers, [201, 409], "{name}: {} {}", first.text, second.text);
+    }
 }
 
 async fn groups_are_made_replaced_and_deleted(database: Database) {
