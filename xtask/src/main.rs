@@ -1,6 +1,7 @@
-//! The project's own tasks: `cargo xtask test`, `tidy` and `generate`. They run on a machine that has Rust, a C compiler
+//! The project's own tasks: `cargo xtask test`, `bench`, `tidy` and `generate`. They run on a machine that has Rust, a C compiler
 //! and Debian's package tool, ask nothing, and end with a status other than zero when something is wrong.
 
+mod bench;
 mod generate;
 mod needs;
 mod process;
@@ -26,6 +27,8 @@ enum Task {
         /// Only tests whose name contains this.
         filter: Option<String>,
     },
+    /// Build for release and measure what requests cost, beside bare programs in the same run.
+    Bench(bench::Wanted),
     /// Check the rules of the source tree that no compiler knows.
     Tidy,
     /// Write the committed files that the program itself can describe: OpenAPI, configuration reference, schema.
@@ -53,6 +56,7 @@ fn run(task: &Task) -> Result<bool> {
     let root = process::root();
     match task {
         Task::Test { filter } => suite::run(&root, filter.as_deref()),
+        Task::Bench(wanted) => bench::run(&root, wanted),
         Task::Tidy => Ok(tidy::report(&tidy::check(&root)?)),
         Task::Generate { check } => generate::run(&root, *check),
     }

@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prokura-demo", &[]),
     ("prokura-testdb", &[]),
     ("xtask", &[]),
+    // Starts servers and prepares what they stand on; never shipped.
+    ("prokura-bench", &["prokura", "prokura-domain", "prokura-engine", "prokura-jose", "prokura-testdb"]),
 ];
 
 /// Uses every crate but those of the tests, and only their testkit uses it.

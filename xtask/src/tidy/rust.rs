@@ -15,6 +15,7 @@ const SQL_HOMES: &[(&str, &str)] = &[
     ("crates/prokura-engine/src/store.rs", "the store"),
     ("crates/prokura-engine/src/store/", "the store"),
     ("crates/prokura-demo/", "the sample shop keeps its goods in a database of its own"),
+    ("bench/", "floors are bare programs, and a million customers do not go through verbs"),
     ("crates/prokura/tests/", "tests that tamper with the database behind the product's back"),
     ("crates/prokura-testkit/", "makes and drops the databases of the tests"),
     ("crates/prokura-testdb/", "makes and drops the databases of the tests"),

@@ -1,0 +1,287 @@
+//! What is measured against: a data folder with two tenants (one signs with `EdDSA`), clients, three companies and buyers
+//! who act for two of them, made through the engine's own verbs; and the configuration of a server over it.
+
+use crate::rows::MANY;
+use anyhow::{Context as _, Result};
+use prokura::{config::Config, node::open_engine};
+use prokura_domain::{
+    AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, RefreshPolicy,
+};
+use prokura_engine::{
+    Actor, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine, Granted,
+    LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Site, Tenant, TenantSettings,
+    Wishes,
+};
+use prokura_jose::Secret;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// The tenant everything but `EdDSA` is about.
+pub(crate) const TENANT: &str = "bench";
+/// The tenant that signs with `EdDSA`.
+pub(crate) const ED_TENANT: &str = "benched";
+/// The storefront's client: refresh tokens rotate.
+pub(crate) const STOREFRONT: &str = "storefront";
+/// A client whose refresh tokens stay: for making many access tokens.
+const KEEPER: &str = "keeper";
+/// A machine, and the other tenant's.
+pub(crate) const MACHINE: &str = "machine";
+pub(crate) const ED_MACHINE: &str = "machine-ed";
+/// What everybody's password is.
+pub(crate) const PASSWORD: &str = "correct horse";
+/// The two companies of every buyer, and one of nobody's.
+pub(crate) const COMPANIES: [&str; 3] = ["LE_1", "LE_2", "LE_3"];
+
+/// Where the server keeps its data.
+#[derive(Clone, Debug)]
+pub(crate) enum Storage {
+    Sqlite,
+    Postgres(String),
+}
+
+/// Who buys.
+#[derive(Clone, Debug)]
+pub(crate) struct Buyer {
+    pub(crate) email: String,
+    /// A fresh refresh token of the storefront's.
+    pub(crate) refresh_token: String,
+    /// The access token of the guest this buyer was before.
+    pub(crate) guest_token: String,
+}
+
+/// Everything a row needs to know.
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) machine_secret: String,
+    pub(crate) ed_machine_secret: String,
+    pub(crate) buyers: Vec<Buyer>,
+    /// Access tokens of the first buyer for `LE_1`, each another.
+    pub(crate) company_tokens: Vec<String>,
+}
+
+/// How much there is of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) buyers: usize,
+    pub(crate) company_tokens: usize,
+}
+
+impl World {
+    /// Makes the folder, and fills the database.
+    pub(crate) async fn make(storage: &Storage, upstream: SocketAddr, extent: Extent) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("prokura-bench-").tempdir()?;
+        let path = folder.path().join("prokura.toml");
+        fs::write(&path, configuration(folder.path(), storage, upstream))?;
+        let engine = open_engine(&Config::parse(&fs::read_to_string(&path)?, "bench", std::iter::empty())?).await?;
+        let mut world = Self {
+            folder,
+            machine_secret: String::new(),
+            ed_machine_secret: String::new(),
+            buyers: Vec::new(),
+            company_tokens: Vec::new(),
+        };
+        world.fill(&engine, extent).await.context("the database cannot be prepared")?;
+        // What is waiting for a seal would be sealed while others are measured.
+        engine.seal_audit().await?;
+        engine.close().await?;
+        Ok(world)
+    }
+
+    /// The configuration file of a server over this world.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder.path().join("prokura.toml")
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("prokura.db")
+    }
+
+    async fn fill(&mut self, engine: &Engine, extent: Extent) -> Result<()> {
+        let tenant = tenant(engine, TENANT, "ES256").await?;
+        let ed_tenant = tenant_with_site(engine, ED_TENANT, "EdDSA").await?;
+        put_site(engine, &tenant).await?;
+        let rotate = RefreshPolicy::Rotate { leeway_seconds: 10 };
+        client(engine, &tenant, STOREFRONT, ClientKind::Public, rotate).await?;
+        client(engine, &tenant, KEEPER, ClientKind::Public, RefreshPolicy::Reuse).await?;
+        self.machine_secret = client(engine, &tenant, MACHINE, ClientKind::Confidential, rotate).await?;
+        self.ed_machine_secret = client(engine, &ed_tenant, ED_MACHINE, ClientKind::Confidential, rotate).await?;
+        for id in COMPANIES {
+            let request = CreateLegalEntity {
+                id: Some(id.parse()?),
+                name: id.to_owned(),
+                kind: CompanyKind::Company,
+                parent: None,
+                details: LegalEntityDetails::default(),
+            };
+            engine.create_legal_entity(&tenant, &request, &Actor::System, &origin()).await?;
+        }
+        for number in 0..extent.buyers {
+            self.buyers.push(buyer(engine, &tenant, number).await?);
+        }
+        let first = self.buyers.first().context("there is nobody")?;
+        let guest = guest(engine, &tenant, KEEPER).await?;
+        let session = log_in(engine, &tenant, &guest, &first.email).await?;
+        let refresh_token = session.refresh.context("no refresh token")?.token;
+        // Several at once share a flush.
+        let request = Refresh { refresh_token, legal_entity: Some(COMPANIES[0].parse()?), is_entity_malformed: false };
+        let (request, mut refreshing) = (Arc::new(request), JoinSet::new());
+        for _ in 0..extent.company_tokens {
+            let (engine, tenant, request) = (engine.clone(), Arc::clone(&tenant), Arc::clone(&request));
+            refreshing.spawn(async move { engine.refresh(&tenant, None, &request, &origin()).await });
+            if refreshing.len() == MANY
+                && let Some(granted) = refreshing.join_next().await
+            {
+                self.company_tokens.push(granted??.access_token);
+            }
+        }
+        while let Some(granted) = refreshing.join_next().await {
+            self.company_tokens.push(granted??.access_token);
+        }
+        Ok(())
+    }
+}
+
+fn origin() -> Origin {
+    Origin::local("bench")
+}
+
+fn configuration(folder: &Path, storage: &Storage, upstream: SocketAddr) -> String {
+    let folder = folder.display();
+    let url = match storage {
+        Storage::Sqlite => format!("sqlite:{folder}/prokura.db"),
+        Storage::Postgres(url) => url.clone(),
+    };
+    format!(
+        r#"[server]
+listen = "127.0.0.1:0"
+public_url = "http://127.0.0.1:8400"
+[database]
+url = "{url}"
+[master_key]
+file = "{folder}/master.key"
+[mail]
+transport = "none"
+[log]
+format = "json"
+[gateway]
+listen = "127.0.0.1:0"
+[gateway.policy]
+trusted_peers = ["127.0.0.1"]
+# Rights that were asked for anew are measured nowhere, so that a long run measures the same as a short one.
+resolve_seconds = 86400
+[[gateway.policy.routes]]
+path = "/api/orders"
+upstream = "http://{upstream}"
+require = "legal_entity"
+tenant = "{TENANT}"
+"#
+    )
+}
+
+async fn tenant(engine: &Engine, id: &str, algorithm: &str) -> Result<Arc<Tenant>> {
+    let settings = TenantSettings {
+        algorithm: algorithm.to_owned(),
+        // The load comes from one address.
+        login_attempts: 1_000_000,
+        ..prokura::app::tenant_template()
+    };
+    let request = CreateTenant { id: id.parse()?, name: id.to_owned(), settings: Some(settings) };
+    Ok(engine.create_tenant(&request, &Actor::System, &origin()).await?)
+}
+
+async fn tenant_with_site(engine: &Engine, id: &str, algorithm: &str) -> Result<Arc<Tenant>> {
+    let tenant = tenant(engine, id, algorithm).await?;
+    put_site(engine, &tenant).await?;
+    Ok(tenant)
+}
+
+async fn put_site(engine: &Engine, tenant: &Tenant) -> Result<()> {
+    let now = engine.now();
+    let site = Site {
+        id: "main".parse()?,
+        name: "Main".to_owned(),
+        language: "en".to_owned(),
+        languages: vec!["en".to_owned()],
+        currency: "EUR".to_owned(),
+        country: "DE".to_owned(),
+        is_default: true,
+        is_active: true,
+        version: 0,
+        created_at: now,
+        modified_at: now,
+    };
+    engine.put_site(tenant, &site, &Actor::System, &origin()).await?;
+    Ok(())
+}
+
+async fn client(
+    engine: &Engine,
+    tenant: &Tenant,
+    id: &str,
+    kind: ClientKind,
+    refresh_policy: RefreshPolicy,
+) -> Result<String> {
+    let (grants, scopes) = match kind {
+        ClientKind::Public => ("guest password refresh_token", ""),
+        ClientKind::Confidential => ("client_credentials", "customersegment.segment_read"),
+    };
+    let request = CreateClient {
+        id: Some(id.parse()?),
+        name: id.to_owned(),
+        kind,
+        scopes: scopes.to_owned(),
+        grants: grants.to_owned(),
+        refresh_policy,
+        access_seconds: None,
+        refresh_seconds: None,
+    };
+    let made = engine.create_client(tenant, &request, &Actor::System, &origin()).await?;
+    Ok(made.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default())
+}
+
+async fn guest(engine: &Engine, tenant: &Tenant, client: &str) -> Result<Granted> {
+    let request = BeginGuest { client: client.parse()?, wishes: Wishes::default() };
+    Ok(engine.begin_guest(tenant, &request, &origin()).await?)
+}
+
+async fn log_in(engine: &Engine, tenant: &Tenant, guest: &Granted, email: &str) -> Result<Granted> {
+    let request = LogIn { email: Email::parse(email)?, password: Secret::from(PASSWORD.to_owned()) };
+    let bearer = Bearer { standing: &guest.standing };
+    Ok(engine.log_in(tenant, bearer, &request, &origin()).await?.granted)
+}
+
+/// A buyer with a login, who acts for nobody yet.
+async fn buyer(engine: &Engine, tenant: &Tenant, number: usize) -> Result<Buyer> {
+    let email = format!("buyer-{number}@bench.example");
+    let request = CreateCustomer {
+        id: None,
+        kind: CustomerKind::Customer,
+        email: Some(Email::parse(&email)?),
+        profile: Profile::default(),
+        state: CustomerState::Active,
+        password: Some((NewPassword::Plain(Secret::from(PASSWORD.to_owned())), false)),
+    };
+    let id = engine.create_customer(tenant, &request, &Actor::System, &origin()).await?;
+    for entity in &COMPANIES[..2] {
+        let request = NewAssignment {
+            id: None,
+            legal_entity: entity.parse()?,
+            customer: id.clone(),
+            kind: AssignmentKind::Contact,
+            is_primary: false,
+            group: Some(GroupCode::Buyer),
+        };
+        engine.assign(tenant, &request, &Actor::System, &origin()).await?;
+    }
+    let guest = guest(engine, tenant, STOREFRONT).await?;
+    let refresh = log_in(engine, tenant, &guest, &email).await?.refresh.context("no refresh token")?;
+    let refresh_token = refresh.token.expose().to_owned();
+    Ok(Buyer { email, refresh_token, guest_token: guest.access_token })
+}
