@@ -374,13 +374,7 @@ async fn put(
         return Ok((StatusCode::CREATED, Json(json!({ "id": id.as_str() }))).into_response());
     };
     refuse_reserved(&reader, reach.writer(), &mut faults)?;
-    let mut profile = Profile::default();
-    if reach.writer() != Writer::Tenant {
-        profile.restriction.clone_from(&before.profile.restriction);
-        profile.photo_url.clone_from(&before.profile.photo_url);
-        profile.company_registration_id.clone_from(&before.profile.company_registration_id);
-    }
-    change(&edge, &caller, &reader, &reach, &before, profile, faults).await?;
+    change(&edge, &caller, &reader, &reach, &before.id, true).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -396,31 +390,47 @@ async fn patch(
     let reader = Reader::new(&body);
     let mut faults = Faults::default();
     refuse_reserved(&reader, reach.writer(), &mut faults)?;
-    let profile = before.profile.clone();
-    change(&edge, &caller, &reader, &reach, &before, profile, faults).await?;
+    change(&edge, &caller, &reader, &reach, &before.id, false).await?;
     let customer = visible(&edge.engine, &caller, &reach, &id).await?;
     shown(&edge, &caller, &customer, false).await
 }
 
-/// Writes what a body says over `profile`, if nobody else changed the customer meanwhile.
+/// Writes what a body says over a customer, or over nothing when it replaces them.
 async fn change(
     edge: &Edge,
     caller: &Caller,
     body: &Reader<'_>,
     reach: &Reach,
-    before: &Customer,
-    mut profile: Profile,
-    mut faults: Faults,
+    id: &CustomerId,
+    is_replacement: bool,
 ) -> Result<(), E2> {
-    wire::apply_profile(body, &mut profile, reach.writer(), &mut faults);
-    wire::apply_contact_email(body, before.email.as_deref(), &mut profile, &mut faults);
-    let (active, on_hold) = (body.switch("active", &mut faults), body.switch("onHold", &mut faults));
-    let version = body.version(&mut faults).unwrap_or(before.version);
-    faults.check()?;
-    let state = wire::state(before.state, active, on_hold);
-    let change = CustomerChange { profile, state, version: Some(version) };
-    edge.engine.change_customer(&caller.tenant, &before.id, &change, &caller.actor(), &caller.origin).await?;
-    Ok(())
+    let writer = reach.writer();
+    let mut faults = Faults::default();
+    let edit = |before: &Customer| {
+        faults = Faults::default();
+        let mut profile = if is_replacement { replaced(&before.profile, writer) } else { before.profile.clone() };
+        wire::apply_profile(body, &mut profile, writer, &mut faults);
+        wire::apply_contact_email(body, before.email.as_deref(), &mut profile, &mut faults);
+        let (active, on_hold) = (body.switch("active", &mut faults), body.switch("onHold", &mut faults));
+        let version = body.version(&mut faults);
+        let state = wire::state(before.state, active, on_hold);
+        faults.is_empty().then_some(CustomerChange { profile, state, version })
+    };
+    edge.engine.edit_customer(&caller.tenant, id, edit, &caller.actor(), &caller.origin).await?;
+    faults.check()
+}
+
+/// What stays of a profile that is replaced: what the writer has no say over.
+fn replaced(before: &Profile, writer: Writer) -> Profile {
+    match writer {
+        Writer::Tenant => Profile::default(),
+        Writer::Own | Writer::Company => Profile {
+            restriction: before.restriction.clone(),
+            photo_url: before.photo_url.clone(),
+            company_registration_id: before.company_registration_id.clone(),
+            ..Profile::default()
+        },
+    }
 }
 
 /// `DELETE …/customers/{customer}`. An administrator takes people out of the company; their account is their own.

@@ -12,12 +12,9 @@ use crate::{
 };
 use axum::{Json, Router, extract::State, routing::get};
 use prokura_domain::CustomerId;
-use prokura_engine::{CustomerChange, Error, Refusal};
+use prokura_engine::{Customer, CustomerChange, Error, Refusal};
 use prokura_http::Edge;
 use serde_json::{Map, Value};
-
-/// How often a change is tried again when another one came between reading and writing.
-const ATTEMPTS: u32 = 4;
 
 pub(crate) fn routes() -> Router<Edge> {
     Router::new()
@@ -78,27 +75,16 @@ async fn change(
     let id = caller.customer()?;
     caller.require(&edge.engine, &[EDIT]).await?;
     let reader = Reader::new(&body);
-    let mut attempt = 0;
-    loop {
-        let mut faults = Faults::default();
-        let before = edge.engine.customer(&caller.tenant, id).await?;
+    let mut faults = Faults::default();
+    let edit = |before: &Customer| {
+        faults = Faults::default();
         let mut profile = before.profile.clone();
         wire::apply_profile(&reader, &mut profile, Writer::Own, &mut faults);
         wire::apply_contact_email(&reader, before.email.as_deref(), &mut profile, &mut faults);
         let version = reader.version(&mut faults);
-        faults.check()?;
-        let change = CustomerChange { profile, state: None, version: Some(version.unwrap_or(before.version)) };
-        match edge.engine.change_customer(&caller.tenant, id, &change, &caller.actor(), &caller.origin).await {
-            // The caller did not say which version they saw: merge into the newest.
-            Err(Error::Refused(Refusal::StaleVersion)) if version.is_none() && attempt < ATTEMPTS => attempt += 1,
-            other => {
-                other?;
-                return Ok(Json(profile_of(&edge, &caller, id).await?));
-            }
-        }
-    }
-}
-
-async fn profile_of(edge: &Edge, caller: &Caller, id: &CustomerId) -> Result<Value, E2> {
-    profile(edge, caller, id, false).await
+        faults.is_empty().then_some(CustomerChange { profile, state: None, version })
+    };
+    edge.engine.edit_customer(&caller.tenant, id, edit, &caller.actor(), &caller.origin).await?;
+    faults.check()?;
+    Ok(Json(profile(&edge, &caller, id, false).await?))
 }

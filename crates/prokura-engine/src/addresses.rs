@@ -131,34 +131,37 @@ impl Engine {
         Ok(id)
     }
 
-    /// Replaces an address, if it still has the version (`None` for whatever there is).
+    /// Changes an address. `edit` sees it as it is in the transaction and answers with what it is to say and the version
+    /// the caller saw, if any; `None` leaves it. Returns whether there was a change.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::StaleVersion`].
-    pub async fn update_address(
+    pub async fn edit_address(
         &self,
         tenant: &Tenant,
         customer: &CustomerId,
         id: &AddressId,
-        (body, version): (&AddressBody, Option<i64>),
+        mut edit: impl FnMut(&Address) -> Option<(AddressBody, Option<i64>)> + Send,
         actor: &Actor,
         origin: &Origin,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             tx.hold_customer(&tenant.id, customer).await?;
-            tx.address(&tenant.id, customer, id).await?.ok_or(Refusal::NotFound("address"))?;
-            if !tx.update_address(&tenant.id, customer, id, body, version, now).await? {
+            let before = tx.address(&tenant.id, customer, id).await?.ok_or(Refusal::NotFound("address"))?;
+            let Some((body, version)) = edit(&before) else { return Ok(false) };
+            if version.is_some_and(|version| version != before.version) {
                 return Err(Refusal::StaleVersion.into());
             }
+            tx.update_address(&tenant.id, customer, id, &body, now).await?;
             if body.is_default {
                 tx.clear_default_address(&tenant.id, customer, id).await?;
             }
             let entry = Entry::new(actor, "address.update", "customer", customer.as_str());
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(true)
         })
     }
 

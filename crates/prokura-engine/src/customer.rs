@@ -286,24 +286,26 @@ impl Engine {
         })
     }
 
-    /// Changes a customer's profile and state at once. Whoever may no longer log in loses every session.
+    /// Changes a customer's profile and state at once. `edit` sees the customer as they are in the transaction, so two
+    /// changes at once lose nothing; `None` leaves everything as it is. Whoever may no longer log in loses every
+    /// session. Returns whether there was a change.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::StaleVersion`].
-    pub async fn change_customer(
+    pub async fn edit_customer(
         &self,
         tenant: &Tenant,
         id: &CustomerId,
-        change: &CustomerChange,
+        mut edit: impl FnMut(&Customer) -> Option<CustomerChange> + Send,
         actor: &Actor,
         origin: &Origin,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            if !tx.hold_customer(&tenant.id, id).await? {
-                return Err(Refusal::NotFound("customer").into());
-            }
+            tx.hold_customer(&tenant.id, id).await?;
+            let before = tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+            let Some(change) = edit(&before) else { return Ok(false) };
             if !tx.update_profile(&tenant.id, id, &change.profile, change.version, now).await? {
                 return Err(Refusal::StaleVersion.into());
             }
@@ -313,7 +315,7 @@ impl Engine {
                 self.move_customer_in(&mut tx, tenant, id, state, actor, origin).await?;
             }
             tx.commit().await?;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(true)
         })
     }
 

@@ -1,11 +1,11 @@
 //! Taking many rows in: a batch is one transaction, a row that is there already is compared and left or changed, a row
 //! that does not fit is named and skipped. Reading files is the caller's part.
 
+use crate::audit::Entry;
 use crate::{
     Actor, CreateCustomer, CreateLegalEntity, Engine, Error, FieldFault, NewAssignment, NewPassword, Origin, Refusal,
     Segment, SegmentItem, SegmentMember, Tenant, retrying, store::Tx,
 };
-use crate::audit::Entry;
 use prokura_domain::{AssignmentKind, Email, GroupCode, LegalEntityId, PasswordPolicy, SegmentId};
 
 /// What became of a row.

@@ -195,17 +195,84 @@ mod tests {
         }
     }
 
+    fn message() -> Message {
+        Message::builder()
+            .from("a@a.example".parse().unwrap())
+            .to("b@b.example".parse().unwrap())
+            .date(std::time::UNIX_EPOCH)
+            .body("text".to_owned())
+            .unwrap()
+    }
+
+    /// A mail server for one conversation: it answers `MAIL` with `verdict` and returns what it was told.
+    async fn mail_server(verdict: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        let conversation = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = stream.into_split();
+            let (mut lines, mut told) = (BufReader::new(reader).lines(), String::new());
+            writer.write_all(b"220 ready\r\n").await.unwrap();
+            let mut is_data = false;
+            while let Ok(Some(line)) = lines.next_line().await {
+                told.push_str(&line);
+                told.push('\n');
+                let answer = match line.as_str() {
+                    "." => {
+                        is_data = false;
+                        "250 taken"
+                    }
+                    _ if is_data => continue,
+                    "DATA" => {
+                        is_data = true;
+                        "354 go on"
+                    }
+                    "QUIT" => "221 bye",
+                    line if line.starts_with("MAIL") => verdict,
+                    _ => "250 fine",
+                };
+                if writer.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() || told.contains("\n.\n") {
+                    break;
+                }
+            }
+            told
+        });
+        (url, conversation)
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_handed_to_a_mail_server() {
+        let (url, conversation) = mail_server("250 fine").await;
+        let mailer = Mailer::new(MailTransport::Smtp { url: Secret::from(url) }).unwrap();
+        mailer.send("one", message()).await.unwrap();
+        drop(mailer);
+        let told = conversation.await.unwrap();
+        assert!(told.contains("RCPT TO:<b@b.example>") && told.contains("\ntext\n"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_mail_is_given_up_and_an_unheard_one_is_not() {
+        for (verdict, is_forever) in [("550 5.7.1 b@b.example is unknown", true), ("451 4.3.0 later", false)] {
+            let (url, _conversation) = mail_server(verdict).await;
+            let mailer = Mailer::new(MailTransport::Smtp { url: Secret::from(url) }).unwrap();
+            let fault = mailer.send("one", message()).await.unwrap_err();
+            assert_eq!(matches!(fault, MailFault::Forever(_)), is_forever, "{fault}");
+            assert!(!fault.to_string().contains("b.example"), "{fault}");
+        }
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mailer = Mailer::new(MailTransport::Smtp { url: Secret::from(format!("smtp://{closed}")) }).unwrap();
+        let fault = mailer.send("one", message()).await.unwrap_err();
+        assert!(matches!(fault, MailFault::ForNow(_)), "{fault}");
+        assert!(Mailer::new(MailTransport::Smtp { url: Secret::from("http://mail.example".to_owned()) }).is_err());
+    }
+
     #[tokio::test]
     async fn a_mail_is_a_file_only_its_owner_reads() {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("mail");
         let mailer = Mailer::new(MailTransport::Folder(inside.clone())).unwrap();
-        let message = Message::builder()
-            .from("a@a.example".parse().unwrap())
-            .to("b@b.example".parse().unwrap())
-            .date(std::time::UNIX_EPOCH)
-            .body("text".to_owned())
-            .unwrap();
+        let message = message();
         for _ in 0..2 {
             mailer.send("one", message.clone()).await.unwrap();
         }

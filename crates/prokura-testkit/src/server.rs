@@ -171,6 +171,11 @@ impl TestServer {
         paths.iter().map(|path| std::fs::read_to_string(path).expect("a mail").replace("\r\n", "\n")).collect()
     }
 
+    /// Where mails are put.
+    pub fn mail_folder(&self) -> &std::path::Path {
+        self.mail.path()
+    }
+
     /// The one-time token in the newest mail.
     pub async fn mailed_token(&self) -> String {
         let mails = self.mails().await;

@@ -15,7 +15,7 @@ use axum::{
 };
 use http::StatusCode;
 use prokura_domain::{AddressId, CustomerId};
-use prokura_engine::{AddressBody, Refusal};
+use prokura_engine::{Address, AddressBody, Refusal};
 use prokura_http::Edge;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -117,21 +117,24 @@ async fn put<O: Owner>(
     .await
 }
 
-/// Reads an address, lets `write` change it, and writes it if nobody else did meanwhile.
+/// Lets `write` change an address; it returns the version the caller saw, if any.
 async fn change(
     edge: &Edge,
     caller: &Caller,
     owner: &CustomerId,
     path: &RawPathParams,
-    write: impl FnOnce(&mut AddressBody, &mut Faults) -> Option<i64>,
+    write: impl Fn(&mut AddressBody, &mut Faults) -> Option<i64> + Send + Sync,
 ) -> Result<Json<Value>, E2> {
     let id = address_id(path)?;
-    let mut address = edge.engine.address(&caller.tenant, owner, &id).await?;
     let mut faults = Faults::default();
-    let version = write(&mut address.body, &mut faults).unwrap_or(address.version);
+    let edit = |before: &Address| {
+        faults = Faults::default();
+        let mut body = before.body.clone();
+        let version = write(&mut body, &mut faults);
+        faults.is_empty().then_some((body, version))
+    };
+    edge.engine.edit_address(&caller.tenant, owner, &id, edit, &caller.actor(), &caller.origin).await?;
     faults.check()?;
-    let change = (&address.body, Some(version));
-    edge.engine.update_address(&caller.tenant, owner, &id, change, &caller.actor(), &caller.origin).await?;
     let address = edge.engine.address(&caller.tenant, owner, &id).await?;
     Ok(Json(wire::address(&address)))
 }
@@ -152,7 +155,7 @@ async fn tag<O: Owner>(
     let owner = owner::<O>(&edge, &caller, &path, true).await?;
     let tags = tags(&params)?;
     let Json(_) = change(&edge, &caller, &owner, &path, |address, faults| {
-        address.tags.extend(tags);
+        address.tags.extend(tags.iter().cloned());
         wire::tidy_tags("tags", address, faults);
         None
     })

@@ -39,12 +39,17 @@ impl Faults {
         self.0.push((field.into(), "field_required", "This is needed.".to_owned()));
     }
 
+    /// Whether nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Nothing, or a 400 that names everything.
     ///
     /// # Errors
     /// When there is something.
     pub(crate) fn check(self) -> Result<(), E2> {
-        if self.0.is_empty() { Ok(()) } else { Err(self.into()) }
+        if self.is_empty() { Ok(()) } else { Err(self.into()) }
     }
 }
 

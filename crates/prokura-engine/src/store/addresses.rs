@@ -27,7 +27,7 @@ impl Reader {
     ) -> Result<Vec<Address>, StoreError> {
         self.query(
             "SELECT id, is_default, address_json, tags_json, version, created_at, modified_at
-               FROM customer_addresses WHERE tenant_id = $1 AND customer_id = $2 ORDER BY id",
+               FROM customer_addresses WHERE tenant_id = $1 AND customer_id = $2 ORDER BY created_at, id",
             params![tenant, customer],
         )
         .await?
@@ -72,34 +72,23 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Replaces an address; `false` when it is gone or `version` is stale.
+    /// Replaces an address. The customer's row must be held.
     pub(crate) async fn update_address(
         &mut self,
         tenant: &TenantId,
         customer: &CustomerId,
         id: &AddressId,
         body: &AddressBody,
-        version: Option<i64>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let changed = self
-            .execute(
-                "UPDATE customer_addresses
-                    SET is_default = $4, address_json = $5, tags_json = $6, version = version + 1, modified_at = $7
-                  WHERE tenant_id = $1 AND customer_id = $2 AND id = $3 AND ($8 IS NULL OR version = $8)",
-                params![
-                    tenant,
-                    customer,
-                    id,
-                    body.is_default,
-                    to_json(&body.details)?,
-                    to_json(&body.tags)?,
-                    now,
-                    version
-                ],
-            )
-            .await?;
-        Ok(changed == 1)
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE customer_addresses
+                SET is_default = $4, address_json = $5, tags_json = $6, version = version + 1, modified_at = $7
+              WHERE tenant_id = $1 AND customer_id = $2 AND id = $3",
+            params![tenant, customer, id, body.is_default, to_json(&body.details)?, to_json(&body.tags)?, now],
+        )
+        .await?;
+        Ok(())
     }
 
     /// No address but `id` is the customer's default one.

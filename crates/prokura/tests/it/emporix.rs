@@ -1,5 +1,6 @@
 //! The Emporix dialect, as its clients meet it: real requests, and answers read as they read them.
 
+mod accounts;
 mod browsers;
 mod companies;
 mod contexts;
@@ -10,6 +11,8 @@ mod logging_in;
 mod logging_out;
 mod machines;
 mod segments;
+mod people;
+mod profiles;
 mod switching;
 
 use prokura_testkit::Answer;

@@ -6,6 +6,7 @@ mod arrange;
 mod doors;
 mod emporix;
 mod importing;
+mod outbox;
 mod reach;
 mod rotation;
 mod storm;
