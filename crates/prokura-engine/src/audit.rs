@@ -76,6 +76,19 @@ pub struct AuditEvent {
     pub detail_json: String,
 }
 
+/// What to find entries by; each part that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// To what: kind and id.
+    pub subject: Option<(String, String)>,
+    /// What was done.
+    pub verb: Option<String>,
+    /// Not before this moment.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+}
+
 /// What a verb tells the trail about itself.
 pub(crate) struct Entry<'a> {
     actor: &'a Actor,
@@ -121,7 +134,36 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The smallest id an entry of this moment can have: ids begin with their milliseconds (RFC 9562, version 7).
+fn first_id_at(moment: Timestamp) -> String {
+    format!("{:012x}", moment.millis().clamp(0, 0xffff_ffff_ffff))
+}
+
 impl Engine {
+    /// Entries of a trail before `before` (an id; empty for the newest), newest first.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn audit_trail(
+        &self,
+        trail: &TenantId,
+        filter: &AuditFilter,
+        before: &str,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, Error> {
+        let until = filter.until.map_or_else(|| "g".to_owned(), first_id_at);
+        let before = if before.is_empty() || until.as_str() < before { until } else { before.to_owned() };
+        let since = filter.since.map_or_else(String::new, first_id_at);
+        let mut reader = self.store.read().await?;
+        Ok(match &filter.subject {
+            Some((kind, id)) => {
+                let verb = filter.verb.as_deref();
+                reader.audit_events_about(trail, (kind, id), verb, &since, &before, limit).await?
+            }
+            None => reader.audit_events_before(trail, filter.verb.as_deref(), &since, &before, limit).await?,
+        })
+    }
+
     /// Writes `entry` in `tx`.
     pub(crate) async fn audit(
         &self,

@@ -96,6 +96,18 @@ pub struct ClientChange {
 
 const GRANTS: [&str; 5] = ["guest", "password", "refresh_token", "client_credentials", "token_exchange"];
 
+/// The lives a client may ask for its tokens, in seconds: half a minute to a year. Revocations are remembered as long.
+const LIVES: std::ops::RangeInclusive<u32> = 30..=31_536_000;
+
+fn check_lives(access: Option<u32>, refresh: Option<u32>) -> Result<(), Refusal> {
+    for (field, seconds) in [("access_seconds", access), ("refresh_seconds", refresh)] {
+        if seconds.is_some_and(|seconds| !LIVES.contains(&seconds)) {
+            return Err(Refusal::invalid(field, "30 seconds to 365 days"));
+        }
+    }
+    Ok(())
+}
+
 fn check(scopes: &str, grants: &str) -> Result<(), Refusal> {
     if Scopes::parse(scopes).is_err() {
         return Err(Refusal::invalid("scopes", "scopes separated by blanks"));
@@ -119,6 +131,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<CreatedClient, Error> {
         check(&request.scopes, &request.grants)?;
+        check_lives(request.access_seconds, request.refresh_seconds)?;
         retrying!(self.create_client_once(tenant, request, actor, origin))
     }
 
@@ -196,6 +209,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Client, Error> {
         check(change.scopes.as_deref().unwrap_or_default(), change.grants.as_deref().unwrap_or_default())?;
+        check_lives(change.access_seconds.flatten(), change.refresh_seconds.flatten())?;
         retrying!(self.update_client_once(tenant, id, change, version, actor, origin))
     }
 
@@ -248,6 +262,17 @@ impl Engine {
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Invalid`] for a public client, which has none.
     pub async fn rotate_client_secret(
+        &self,
+        tenant: &Tenant,
+        id: &ClientId,
+        overlap_seconds: u32,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<Secret, Error> {
+        retrying!(self.rotate_client_secret_once(tenant, id, overlap_seconds, actor, origin))
+    }
+
+    async fn rotate_client_secret_once(
         &self,
         tenant: &Tenant,
         id: &ClientId,

@@ -25,6 +25,15 @@ pub struct Operator {
     pub roles: Vec<(String, String)>,
 }
 
+/// An operator who was made, with their token, which is shown this once.
+#[derive(Debug)]
+pub struct CreatedOperator {
+    /// Which operator.
+    pub id: OperatorId,
+    /// Their token.
+    pub token: Secret,
+}
+
 impl Operator {
     /// Whether they may see the tenant.
     pub fn may_view(&self, tenant: &str) -> bool {
@@ -43,23 +52,24 @@ impl Operator {
 }
 
 impl Engine {
-    /// Makes an operator and returns their token, which is shown this once.
+    /// Makes an operator. Roles name a tenant or `*`, each once, and `admin` or `viewer`.
     ///
     /// # Errors
-    /// Only faults.
+    /// [`Refusal::Invalid`] for roles that are not such.
     pub async fn create_operator(
         &self,
         name: &str,
         roles: &[(&str, &str)],
         actor: &Actor,
         origin: &Origin,
-    ) -> Result<Secret, Error> {
+    ) -> Result<CreatedOperator, Error> {
+        check_roles(roles)?;
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            let token = self.create_operator_in(&mut tx, name, roles, actor, origin, now).await?;
+            let made = self.create_operator_in(&mut tx, name, roles, actor, origin, now).await?;
             tx.commit().await?;
-            Ok::<_, Error>(token)
+            Ok::<_, Error>(made)
         })
     }
 
@@ -71,13 +81,55 @@ impl Engine {
         actor: &Actor,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<Secret, Error> {
+    ) -> Result<CreatedOperator, Error> {
         let id: OperatorId = self.new_id(now)?.parse().map_err(Error::crypto)?;
         let token = self.new_secret(TOKEN_PREFIX)?;
         tx.insert_operator(&id, name, &SecretHash::of(token.expose()), roles, now).await?;
         let entry = Entry::new(actor, "operator.create", "operator", id.as_str());
         self.audit(tx, &installation()?, origin, entry, now).await?;
-        Ok(token)
+        Ok(CreatedOperator { id, token })
+    }
+
+    /// Operators after `after`, by id.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn operators(&self, after: &str, limit: u32) -> Result<Vec<Operator>, Error> {
+        Ok(self.store.read().await?.operators(after, limit).await?)
+    }
+
+    /// Removes an operator; their token ends with them, on every node at once.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn delete_operator(&self, id: &OperatorId, actor: &Actor, origin: &Origin) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            if !tx.delete_operator(id).await? {
+                return Err(Refusal::NotFound("operator").into());
+            }
+            let entry = Entry::new(actor, "operator.delete", "operator", id.as_str());
+            self.audit(&mut tx, &installation()?, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// What the installation's own trail is kept under, for reading and verifying it.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn installation_trail(&self) -> Result<TenantId, Error> {
+        installation()
+    }
+
+    /// Whether the door for the first operator has closed.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn is_set_up(&self) -> Result<bool, Error> {
+        Ok(self.store.read().await?.installation_value("set_up_closed_at").await?.is_some())
     }
 
     /// Who a token stands for.
@@ -112,7 +164,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] for a wrong, expired or used secret and for a closed door alike.
-    pub async fn set_up(&self, secret: &Secret, name: &str, origin: &Origin) -> Result<Secret, Error> {
+    pub async fn set_up(&self, secret: &Secret, name: &str, origin: &Origin) -> Result<CreatedOperator, Error> {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
@@ -128,11 +180,31 @@ impl Engine {
                 return Err(refused());
             }
             tx.delete_installation_value("set_up_secret").await?;
-            let token = self.create_operator_in(&mut tx, name, &[("*", "admin")], &Actor::System, origin, now).await?;
+            let made = self.create_operator_in(&mut tx, name, &[("*", "admin")], &Actor::System, origin, now).await?;
             tx.commit().await?;
-            Ok::<_, Error>(token)
+            Ok::<_, Error>(made)
         })
     }
+}
+
+/// Whether roles can be stored: a tenant's id or `*`, each once, with a known word.
+fn check_roles(roles: &[(&str, &str)]) -> Result<(), Refusal> {
+    let mut seen = std::collections::HashSet::new();
+    for (scope, role) in roles {
+        if *scope != "*" && scope.parse::<TenantId>().is_err() {
+            return Err(Refusal::invalid("roles", "a role names a tenant, or * for all of them"));
+        }
+        if !matches!(*role, "admin" | "viewer") {
+            return Err(Refusal::invalid("roles", "a role is admin or viewer"));
+        }
+        if !seen.insert(scope) {
+            return Err(Refusal::invalid("roles", "each tenant at most once"));
+        }
+    }
+    if roles.is_empty() || roles.len() > 200 {
+        return Err(Refusal::invalid("roles", "1 to 200 of them"));
+    }
+    Ok(())
 }
 
 /// The installation's own trail is kept under a name no tenant can take.

@@ -119,6 +119,19 @@ impl Engine {
         self.tenant(&found.ok_or(Refusal::InvalidClient)?).await
     }
 
+    /// The tenant as it stands in the database at this moment, suspended or not, for whoever changes it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTenant`] when there is none.
+    pub async fn fresh_tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Error> {
+        self.load_tenant(id).await?.ok_or_else(|| Refusal::UnknownTenant.into())
+    }
+
+    /// What new tenants start with.
+    pub fn tenant_template(&self) -> &TenantSettings {
+        &self.tenant_template
+    }
+
     /// Reads a tenant, its settings and its keys, and lets the verifier know its keys.
     pub(crate) async fn load_tenant(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Error> {
         let mut reader = self.store.read().await?;
@@ -326,6 +339,59 @@ impl Engine {
         Ok(())
     }
 
+    /// Sites after `after`, by id.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn list_sites(&self, tenant: &Tenant, after: &str, limit: u32) -> Result<Vec<Site>, Error> {
+        Ok(self.store.read().await?.sites_after(&tenant.id, after, limit).await?)
+    }
+
+    /// One site.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn site(&self, tenant: &Tenant, id: &SiteId) -> Result<Site, Error> {
+        Ok(self.store.read().await?.site(&tenant.id, id).await?.ok_or(Refusal::NotFound("site"))?)
+    }
+
+    /// Makes a site, or with the version that was `seen` replaces it.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyExists`] for a new one whose id is taken; [`Refusal::NotFound`], [`Refusal::StaleVersion`];
+    /// [`Refusal::Invalid`].
+    pub async fn save_site(
+        &self,
+        tenant: &Tenant,
+        site: &Site,
+        seen: Option<i64>,
+        actor: &Actor,
+        origin: &Origin,
+    ) -> Result<Site, Error> {
+        check_site(site)?;
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let there = tx.site(&tenant.id, &site.id).await?;
+            match (&there, seen) {
+                (Some(_), None) => return Err(Refusal::AlreadyExists("site").into()),
+                (None, Some(_)) => return Err(Refusal::NotFound("site").into()),
+                (Some(there), Some(seen)) if there.version != seen => return Err(Refusal::StaleVersion.into()),
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+            tx.upsert_site(&tenant.id, site, now).await?;
+            let saved = tx.site(&tenant.id, &site.id).await?.ok_or(Refusal::NotFound("site"))?;
+            if saved.version != seen.map_or(1, |seen| seen.saturating_add(1)) {
+                // Somebody was between the question and the change.
+                return Err(crate::StoreError::Conflict.into());
+            }
+            let entry = Entry::new(actor, "site.put", "site", site.id.as_str());
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(saved)
+        })
+    }
+
     /// The site to take when `wanted` names none of the tenant's.
     ///
     /// # Errors
@@ -348,6 +414,30 @@ fn summary(row: TenantRow) -> TenantSummary {
     }
 }
 
+/// Whether a site says where and how it sells.
+fn check_site(site: &Site) -> Result<(), Refusal> {
+    let is_upper = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_uppercase());
+    let is_language = |text: &str| {
+        let (language, country) = text.split_once(['_', '-']).map_or((text, None), |(l, c)| (l, Some(c)));
+        language.len() == 2
+            && language.bytes().all(|b| b.is_ascii_lowercase())
+            && country.is_none_or(|country| is_upper(country, 2))
+    };
+    if !is_upper(&site.currency, 3) {
+        return Err(Refusal::invalid("currency", "three capital letters, as EUR"));
+    }
+    if !is_upper(&site.country, 2) {
+        return Err(Refusal::invalid("country", "two capital letters, as DE"));
+    }
+    if !is_language(&site.language) {
+        return Err(Refusal::invalid("language", "as en or en_US"));
+    }
+    if site.languages.len() > 100 || !site.languages.iter().all(|language| is_language(language)) {
+        return Err(Refusal::invalid("languages", "at most 100, each as en or en_US"));
+    }
+    Ok(())
+}
+
 /// Whether settings can be worked with.
 fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if settings.algorithm.parse::<prokura_jose::Algorithm>().is_err() {
@@ -365,6 +455,21 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if !crate::mail::is_sender(&settings.mail.from) {
         return Err(Refusal::invalid("mail.from", "an address, or name <address>"));
     }
+    for template in &settings.group_templates {
+        if template.code.parse::<prokura_domain::GroupCode>().is_err() || Scopes::parse(&template.scopes).is_err() {
+            return Err(Refusal::invalid("group_templates", "a predefined code, and scopes separated by blanks"));
+        }
+    }
+    if !(1..=128).contains(&settings.password_min) {
+        return Err(Refusal::invalid("password_min", "1 to 128"));
+    }
+    for (field, number) in
+        [("login_attempts", settings.login_attempts), ("login_refill_seconds", settings.login_refill_seconds)]
+    {
+        if !(1..=86_400).contains(&number) {
+            return Err(Refusal::invalid(field, "1 to 86400"));
+        }
+    }
     if settings.switch_grace_seconds > settings.lifetimes.access {
         return Err(Refusal::invalid("switch_grace_seconds", "at most the life of an access token"));
     }
@@ -374,6 +479,10 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         ("lifetimes.guest_access", settings.lifetimes.guest_access),
         ("lifetimes.guest_refresh", settings.lifetimes.guest_refresh),
         ("lifetimes.service", settings.lifetimes.service),
+        ("lifetimes.session", settings.lifetimes.session),
+        ("lifetimes.companion", settings.lifetimes.companion),
+        ("lifetimes.reset_link", settings.lifetimes.reset_link),
+        ("lifetimes.confirm_link", settings.lifetimes.confirm_link),
     ] {
         if !(30..=31_536_000).contains(&seconds) {
             return Err(Refusal::invalid(field, "30 seconds to 365 days"));

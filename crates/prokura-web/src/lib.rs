@@ -1,8 +1,12 @@
-//! The native protocol: what a server says about itself, its keys, its health, and the feed of the gateways.
+//! The native protocol: what a server says about itself, its keys, its health, the feed of the gateways, and the
+//! administration API.
 
+mod admin;
 mod discovery;
 mod gateway_feed;
 mod health;
+
+pub use admin::openapi;
 
 use axum::Router;
 use prokura_http::Edge;
@@ -22,8 +26,13 @@ struct Web {
     config: WebConfig,
 }
 
-/// Every route of the native surface.
+/// Every public route of the native surface.
 pub fn router(edge: Edge, config: WebConfig) -> Router {
     let web = Web { edge, config };
     Router::new().merge(discovery::routes()).merge(health::routes()).merge(gateway_feed::routes()).with_state(web)
+}
+
+/// The administration API; may answer on a port of its own.
+pub fn admin_router(edge: Edge) -> Router {
+    admin::routes().with_state(Web { edge, config: WebConfig::default() })
 }

@@ -167,6 +167,54 @@ impl Reader {
         .collect()
     }
 
+    /// Entries in `[since, before)` by id, newest first.
+    pub(crate) async fn audit_events_before(
+        &mut self,
+        tenant: &TenantId,
+        verb: Option<&str>,
+        since: &str,
+        before: &str,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        self.query(
+            "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
+                    outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+               FROM audit_events
+              WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR verb = $4)
+              ORDER BY id DESC LIMIT $5",
+            params![tenant, since, before, verb, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok(event(row)?.0))
+        .collect()
+    }
+
+    /// The same about one thing; an index of its own leads to it.
+    pub(crate) async fn audit_events_about(
+        &mut self,
+        tenant: &TenantId,
+        (kind, id): (&str, &str),
+        verb: Option<&str>,
+        since: &str,
+        before: &str,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        self.query(
+            "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
+                    outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+               FROM audit_events
+              WHERE tenant_id = $1 AND subject_kind = $2 AND subject_id = $3 AND id >= $4 AND id < $5
+                AND ($6 IS NULL OR verb = $6)
+              ORDER BY id DESC LIMIT $7",
+            params![tenant, kind, id, since, before, verb, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok(event(row)?.0))
+        .collect()
+    }
+
     /// Entries that no seal has closed over yet, oldest first.
     pub(crate) async fn unsealed_audit_events(
         &mut self,

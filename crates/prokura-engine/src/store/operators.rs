@@ -13,11 +13,32 @@ impl Reader {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let id: OperatorId = row.get(0)?;
-        let roles = self
-            .query("SELECT tenant_id, role FROM operator_roles WHERE operator_id = $1 ORDER BY tenant_id", params![&id])
-            .await?;
-        let roles = roles.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<_, StoreError>>()?;
+        let roles = self.operator_roles(&id).await?;
         Ok(Some(Operator { id, name: row.get(1)?, roles }))
+    }
+
+    /// Operators after `after`, by id.
+    pub(crate) async fn operators(&mut self, after: &str, limit: u32) -> Result<Vec<Operator>, StoreError> {
+        let rows = self
+            .query(
+                "SELECT id, name FROM operators WHERE id > $1 AND state = 'active' ORDER BY id LIMIT $2",
+                params![after, limit],
+            )
+            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: OperatorId = row.get(0)?;
+            found.push(Operator { roles: self.operator_roles(&id).await?, name: row.get(1)?, id });
+        }
+        Ok(found)
+    }
+
+    async fn operator_roles(&mut self, id: &OperatorId) -> Result<Vec<(String, String)>, StoreError> {
+        self.query("SELECT tenant_id, role FROM operator_roles WHERE operator_id = $1 ORDER BY tenant_id", params![id])
+            .await?
+            .iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
     }
 
     pub(crate) async fn installation_value(&mut self, name: &str) -> Result<Option<String>, StoreError> {
@@ -48,6 +69,12 @@ impl Tx<'_> {
             .await?;
         }
         Ok(())
+    }
+
+    /// `false` when there is no such operator.
+    pub(crate) async fn delete_operator(&mut self, id: &OperatorId) -> Result<bool, StoreError> {
+        self.execute("DELETE FROM operator_roles WHERE operator_id = $1", params![id]).await?;
+        Ok(self.execute("DELETE FROM operators WHERE id = $1", params![id]).await? == 1)
     }
 
     pub(crate) async fn set_installation_value(&mut self, name: &str, value: &str) -> Result<(), StoreError> {

@@ -126,23 +126,54 @@ impl Reader {
         )
         .await?
         .iter()
-        .map(|row| {
-            Ok(Site {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                language: row.get(2)?,
-                languages: from_json(&row.get::<String>(3)?, "sites.languages_json")?,
-                currency: row.get(4)?,
-                country: row.get(5)?,
-                is_default: row.get(6)?,
-                is_active: row.get::<String>(7)? == "active",
-                version: row.get(8)?,
-                created_at: row.get(9)?,
-                modified_at: row.get(10)?,
-            })
-        })
+        .map(site)
         .collect()
     }
+
+    pub(crate) async fn site(&mut self, tenant: &TenantId, id: &SiteId) -> Result<Option<Site>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT id, name, language, languages_json, currency, country, is_default, state, version, created_at, modified_at
+                   FROM sites WHERE tenant_id = $1 AND id = $2",
+                params![tenant, id],
+            )
+            .await?;
+        row.map(|row| site(&row)).transpose()
+    }
+
+    /// Sites after `after`, by id.
+    pub(crate) async fn sites_after(
+        &mut self,
+        tenant: &TenantId,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Site>, StoreError> {
+        self.query(
+            "SELECT id, name, language, languages_json, currency, country, is_default, state, version, created_at, modified_at
+               FROM sites WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+            params![tenant, after, limit],
+        )
+        .await?
+        .iter()
+        .map(site)
+        .collect()
+    }
+}
+
+fn site(row: &super::Row) -> Result<Site, StoreError> {
+    Ok(Site {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        language: row.get(2)?,
+        languages: from_json(&row.get::<String>(3)?, "sites.languages_json")?,
+        currency: row.get(4)?,
+        country: row.get(5)?,
+        is_default: row.get(6)?,
+        is_active: row.get::<String>(7)? == "active",
+        version: row.get(8)?,
+        created_at: row.get(9)?,
+        modified_at: row.get(10)?,
+    })
 }
 
 fn tenant_row(row: &super::Row) -> Result<TenantRow, StoreError> {

@@ -326,7 +326,9 @@ async fn clients(
     }
     let admin = match known.get("ADMIN_TOKEN") {
         Some(token) if engine.authenticate_operator(token).await.is_ok() => token.clone(),
-        _ => engine.create_operator("demo", &[("*", "admin")], &Actor::System, &origin).await?.expose().to_owned(),
+        _ => {
+            engine.create_operator("demo", &[("*", "admin")], &Actor::System, &origin).await?.token.expose().to_owned()
+        }
     };
     env.insert("ADMIN_TOKEN".to_owned(), admin);
     Ok(env)

@@ -1,0 +1,350 @@
+//! Clients: applications that ask for tokens. Their secrets are made here and shown once; nobody can choose one (S-02).
+
+use super::{
+    answer::{Found, Made},
+    caller::{Item, Managing, Viewing},
+    fault::Fault,
+    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    wire::{Id, Name, Word, client_kind_schema, id_schema, name_schema, nullable, stamp},
+};
+use crate::Web;
+use axum::{Json, extract::State};
+use prokura_domain::{ClientId, ClientKind, RefreshPolicy};
+use prokura_engine::{Client, ClientChange, CreateClient};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// How long the secret before stays good when nobody says, and at the longest.
+const USUAL_OVERLAP: u32 = 86_400;
+const MAX_OVERLAP: u32 = 30 * 86_400;
+/// The longest time after its rotation a refresh token is answered once more.
+const MAX_LEEWAY: u32 = 60;
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(get, change)).routes(routes!(rotate_secret))
+}
+
+/// What using a refresh token does to it.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum PolicyWord {
+    /// Single use.
+    Rotate,
+    /// The same string until it ends.
+    Reuse,
+    /// A new string each time, older ones stay usable until the family ends.
+    Family,
+}
+
+/// A client.
+#[derive(Serialize, ToSchema)]
+struct ClientView {
+    /// Its id.
+    id: String,
+    /// Its name.
+    name: String,
+    /// Whether it can keep a secret.
+    #[schema(schema_with = client_kind_schema)]
+    kind: &'static str,
+    /// Whether it may ask for anything.
+    is_active: bool,
+    /// The scopes it may have.
+    scopes: Vec<String>,
+    /// The grants it may use.
+    grants: Vec<String>,
+    /// What using a refresh token does to it.
+    refresh_policy: PolicyWord,
+    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+    leeway_seconds: u32,
+    /// The life of its access tokens; absent for the tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_seconds: Option<u32>,
+    /// The life of its refresh tokens; absent for the tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_seconds: Option<u32>,
+    /// Until when the secret before the present one is good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    previous_secret_until: Option<String>,
+    /// Counts changes.
+    version: i64,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was last changed.
+    #[schema(format = DateTime)]
+    modified_at: String,
+}
+
+/// A client that was made.
+#[derive(Serialize, ToSchema)]
+struct NewClientView {
+    /// The client.
+    client: ClientView,
+    /// Its secret, when it is confidential, shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// A new secret.
+#[derive(Serialize, ToSchema)]
+struct SecretView {
+    /// The secret, shown this once.
+    secret: String,
+    /// Seconds the secret before stays good.
+    overlap_seconds: u32,
+}
+
+/// A client to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewClient {
+    /// Its id, unique in the whole installation; a random one when absent.
+    #[serde(default)]
+    #[schema(schema_with = id_schema)]
+    id: Option<Id<ClientId>>,
+    /// Its name.
+    #[schema(schema_with = name_schema)]
+    name: Name,
+    /// Whether it can keep a secret; a confidential client gets one.
+    #[schema(schema_with = client_kind_schema)]
+    kind: Word<ClientKind>,
+    /// The scopes it may have.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    scopes: Vec<String>,
+    /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    grants: Vec<String>,
+    /// What using a refresh token does to it; `rotate` when absent.
+    #[serde(default)]
+    refresh_policy: Option<PolicyWord>,
+    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 60)]
+    leeway_seconds: Option<u32>,
+    /// The life of its access tokens; absent for the tenant's.
+    #[serde(default)]
+    #[schema(minimum = 30, maximum = 31_536_000)]
+    access_seconds: Option<u32>,
+    /// The life of its refresh tokens; absent for the tenant's.
+    #[serde(default)]
+    #[schema(minimum = 30, maximum = 31_536_000)]
+    refresh_seconds: Option<u32>,
+}
+
+/// A change of a client; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ClientPatch {
+    /// Its name.
+    #[serde(default)]
+    #[schema(schema_with = name_schema)]
+    name: Option<Name>,
+    /// Switching it off reaches every door within seconds.
+    #[serde(default)]
+    is_active: Option<bool>,
+    /// The scopes it may have.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    scopes: Option<Vec<String>>,
+    /// The grants it may use.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    grants: Option<Vec<String>>,
+    /// What using a refresh token does to it.
+    #[serde(default)]
+    refresh_policy: Option<PolicyWord>,
+    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 60)]
+    leeway_seconds: Option<u32>,
+    /// The life of its access tokens; null for the tenant's.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 30, maximum = 31_536_000)]
+    access_seconds: Option<Option<u32>>,
+    /// The life of its refresh tokens; null for the tenant's.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 30, maximum = 31_536_000)]
+    refresh_seconds: Option<Option<u32>>,
+}
+
+/// How a secret is replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    /// Seconds the secret before stays good: a day when absent, 0 ends it at once.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    overlap_seconds: Option<u32>,
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Each entry is one word, so that the stored list reads back the same.
+fn joined(field: &str, words: &[String], most: usize) -> Result<String, Fault> {
+    if words.len() > most {
+        return Err(Fault::invalid(field, &format!("at most {most}")));
+    }
+    match words.iter().find(|word| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c.is_control())) {
+        Some(_) => Err(Fault::invalid(field, "each entry is one word")),
+        None => Ok(words.join(" ")),
+    }
+}
+
+fn policy(word: PolicyWord, leeway_seconds: u32) -> Result<RefreshPolicy, Fault> {
+    if leeway_seconds > MAX_LEEWAY {
+        return Err(Fault::invalid("leeway_seconds", "at most 60"));
+    }
+    Ok(match word {
+        PolicyWord::Rotate => RefreshPolicy::Rotate { leeway_seconds },
+        PolicyWord::Reuse => RefreshPolicy::Reuse,
+        PolicyWord::Family => RefreshPolicy::Family,
+    })
+}
+
+fn policy_parts(policy: RefreshPolicy) -> (PolicyWord, u32) {
+    match policy {
+        RefreshPolicy::Rotate { leeway_seconds } => (PolicyWord::Rotate, leeway_seconds),
+        RefreshPolicy::Reuse => (PolicyWord::Reuse, 0),
+        RefreshPolicy::Family => (PolicyWord::Family, 0),
+    }
+}
+
+fn view(client: Client) -> ClientView {
+    let (refresh_policy, leeway_seconds) = policy_parts(client.refresh_policy);
+    ClientView {
+        id: client.id.to_string(),
+        name: client.name,
+        kind: client.kind.as_str(),
+        is_active: client.is_active,
+        scopes: words(&client.scopes),
+        grants: words(&client.grants),
+        refresh_policy,
+        leeway_seconds,
+        access_seconds: client.access_seconds,
+        refresh_seconds: client.refresh_seconds,
+        previous_secret_until: client.previous_secret_until.map(stamp),
+        version: client.version,
+        created_at: stamp(client.created_at),
+        modified_at: stamp(client.modified_at),
+    }
+}
+
+/// List clients
+#[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/clients", tag = "clients", operation_id = "list_clients",
+    params(ListQuery), responses((status = 200, description = "Clients by id", body = Page<ClientView>)))]
+async fn list(
+    State(web): State<Web>,
+    at: Viewing,
+    Search(query): Search<ListQuery>,
+) -> Result<Json<Page<ClientView>>, Fault> {
+    let engine = &web.edge.engine;
+    let window = Window::open(engine, [at.tenant.id.as_str(), "clients"], query.limit, query.cursor.as_deref())?;
+    let found = engine.clients(&at.tenant, &window.after, window.fetch()).await?;
+    Ok(window.page(found, |client| client.id.to_string(), view))
+}
+
+/// Make a client
+///
+/// A confidential client gets a secret, which is shown this once. Nobody can choose one.
+#[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/clients", tag = "clients", operation_id = "create_client",
+    request_body = NewClient,
+    responses((status = 201, description = "The client, with its secret", body = NewClientView),
+              (status = 409, description = "Somebody has this id already")))]
+async fn create(
+    State(web): State<Web>,
+    by: Managing,
+    Body(body): Body<NewClient>,
+) -> Result<Made<NewClientView>, Fault> {
+    let request = CreateClient {
+        id: body.id.map(|id| id.0),
+        name: body.name.0,
+        kind: body.kind.0,
+        scopes: joined("scopes", &body.scopes, 500)?,
+        grants: joined("grants", &body.grants, 20)?,
+        refresh_policy: policy(
+            body.refresh_policy.unwrap_or(PolicyWord::Rotate),
+            body.leeway_seconds.unwrap_or_default(),
+        )?,
+        access_seconds: body.access_seconds,
+        refresh_seconds: body.refresh_seconds,
+    };
+    let made = web.edge.engine.create_client(&by.tenant, &request, &by.actor, &by.origin).await?;
+    Ok(Made {
+        location: format!("/admin/v1/tenants/{}/clients/{}", by.tenant.id, made.client.id),
+        version: Some(made.client.version),
+        body: NewClientView { client: view(made.client), secret: made.secret.map(|secret| secret.expose().to_owned()) },
+    })
+}
+
+/// Read a client
+#[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/clients/{client}", tag = "clients", operation_id = "get_client",
+    responses((status = 200, description = "The client", body = ClientView)))]
+async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<ClientId>) -> Result<Found<ClientView>, Fault> {
+    let client = web.edge.engine.client(&at.tenant, &id).await?;
+    Ok(Found { version: client.version, body: view(client) })
+}
+
+/// Change a client
+///
+/// Switching it off ends every token it got, on every node within seconds.
+#[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/clients/{client}", tag = "clients",
+    operation_id = "change_client", params(("If-Match" = Option<String>, Header)), request_body = ClientPatch,
+    responses((status = 200, description = "The client after the change", body = ClientView)))]
+async fn change(
+    State(web): State<Web>,
+    by: Managing,
+    Item(id): Item<ClientId>,
+    precondition: Precondition,
+    Body(body): Body<ClientPatch>,
+) -> Result<Found<ClientView>, Fault> {
+    let engine = &web.edge.engine;
+    let mut version = precondition.version()?;
+    let refresh_policy = match (body.refresh_policy, body.leeway_seconds) {
+        (None, None) => None,
+        (word, leeway) => {
+            // Half of it stays as it is, so the change rests on the version that half was read from.
+            let there = engine.client(&by.tenant, &id).await?;
+            version = version.or(Some(there.version));
+            let (kept_word, kept_leeway) = policy_parts(there.refresh_policy);
+            Some(policy(word.unwrap_or(kept_word), leeway.unwrap_or(kept_leeway))?)
+        }
+    };
+    let change = ClientChange {
+        name: body.name.map(|name| name.0),
+        is_active: body.is_active,
+        scopes: body.scopes.map(|scopes| joined("scopes", &scopes, 500)).transpose()?,
+        grants: body.grants.map(|grants| joined("grants", &grants, 20)).transpose()?,
+        refresh_policy,
+        access_seconds: body.access_seconds,
+        refresh_seconds: body.refresh_seconds,
+    };
+    let client = engine.update_client(&by.tenant, &id, &change, version, &by.actor, &by.origin).await?;
+    Ok(Found { version: client.version, body: view(client) })
+}
+
+/// Replace a client's secret
+///
+/// The secret before stays good for the overlap, so that both can be in use while programs are told.
+#[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/clients/{client}/rotate-secret", tag = "clients",
+    operation_id = "rotate_client_secret", request_body = Rotation,
+    responses((status = 200, description = "The new secret", body = SecretView)))]
+async fn rotate_secret(
+    State(web): State<Web>,
+    by: Managing,
+    Item(id): Item<ClientId>,
+    Body(body): Body<Rotation>,
+) -> Result<Json<SecretView>, Fault> {
+    let overlap_seconds = body.overlap_seconds.unwrap_or(USUAL_OVERLAP);
+    if overlap_seconds > MAX_OVERLAP {
+        return Err(Fault::invalid("overlap_seconds", "at most 2592000, which is 30 days"));
+    }
+    let engine = &web.edge.engine;
+    let secret = engine.rotate_client_secret(&by.tenant, &id, overlap_seconds, &by.actor, &by.origin).await?;
+    Ok(Json(SecretView { secret: secret.expose().to_owned(), overlap_seconds }))
+}
