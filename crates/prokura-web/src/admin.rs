@@ -2,12 +2,14 @@
 //! tokens alone, no cookies and no cross-origin access, so no browser can be talked into using it (S-149).
 
 mod answer;
+mod assignments;
 mod audit;
 mod caller;
 mod clients;
 mod customers;
 mod fault;
 mod keys;
+mod legal_entities;
 mod openapi;
 mod operators;
 mod request;
@@ -41,6 +43,8 @@ fn documented() -> OpenApiRouter<Web> {
         .merge(sites::routes())
         .merge(clients::routes())
         .merge(customers::routes())
+        .merge(legal_entities::routes())
+        .merge(assignments::routes())
         .merge(sessions::routes())
         .merge(keys::routes())
         .merge(audit::routes())

@@ -1,5 +1,12 @@
 //! The command line: noun and verb, text for people and JSON for programs.
 
+mod nouns;
+
+pub use nouns::{
+    AdminCommand, AssignmentCommand, AuditCommand, ClientCommand, CustomerCommand, EntityCommand, Kind, KeysCommand,
+    Policy, TenantCommand, TenantFlag,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -68,6 +75,38 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         import: Option<PathBuf>,
     },
+    /// Take companies, customers, assignments and segments in from a folder of CSV or JSON Lines files.
+    Import {
+        /// The folder.
+        folder: PathBuf,
+        /// The tenant they belong to; made when it is not there.
+        #[arg(long, default_value = "demo", value_name = "ID")]
+        tenant: String,
+    },
+    /// Operators: the people and programs that run this installation.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Tenants.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Clients: applications that ask for tokens.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Customers.
+    #[command(subcommand)]
+    Customer(CustomerCommand),
+    /// Legal entities: companies and subsidiaries.
+    #[command(subcommand)]
+    Entity(EntityCommand),
+    /// Contact assignments: who may act for which legal entity.
+    #[command(subcommand)]
+    Assignment(AssignmentCommand),
+    /// Signing keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the tables of the database up to date, and say at which version they are.
     Migrate,
     /// See whether a node could start here, and what would be wrong.
@@ -106,6 +145,8 @@ pub enum ConfigCommand {
 /// What is generated from the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Generated {
+    /// The description of the administration API.
+    Openapi,
     /// The annotated configuration.
     Config,
     /// The tables.

@@ -1,10 +1,20 @@
 //! One file per command. A command reads the configuration, does its work and prints its answer.
 
+mod admin;
+mod assignment;
+mod audit;
+mod client;
+mod customer;
 mod demo;
 mod doctor;
+mod entity;
 mod generate;
+mod import;
+mod keys;
 mod serve;
 mod storage;
+mod tenant;
+mod work;
 
 use crate::{
     cli::{Cli, Command, ConfigCommand, Global, Output},
@@ -33,6 +43,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let data = cli.global.data.unwrap_or_else(|| PathBuf::from("./prokura-data"));
             demo::demo(&data, port, gateway_port, import.as_deref()).await
         }
+        Command::Import { folder, tenant } => import::import(&config, &folder, &tenant, output).await,
+        Command::Admin(command) => admin::admin(&config, command, output).await,
+        Command::Tenant(command) => tenant::tenant(&config, command, output).await,
+        Command::Client(command) => client::client(&config, command, output).await,
+        Command::Customer(command) => customer::customer(&config, command, output).await,
+        Command::Entity(command) => entity::entity(&config, command, output).await,
+        Command::Assignment(command) => assignment::assignment(&config, command, output).await,
+        Command::Keys(command) => keys::keys(&config, command, output).await,
+        Command::Audit(command) => audit::audit(&config, command, output).await,
         Command::Migrate => storage::migrate(&config, output).await,
         Command::Doctor => doctor::doctor(&config, output).await,
         Command::Backup { file } => storage::backup(&config, &file, output).await,

@@ -35,6 +35,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// The port of the gateway, and its routes.
     pub gateway: GatewaySection,
+    /// The port of the administration API.
+    pub admin: AdminConfig,
     /// The port of the metrics.
     pub metrics: MetricsConfig,
     /// Logging.
@@ -117,6 +119,14 @@ pub struct GatewaySection {
     pub listen: Option<SocketAddr>,
     /// Routes and headers.
     pub policy: GatewayConfig,
+}
+
+/// The port of the administration API.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Where it is served, and then nowhere else; without it on the public port.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The port of the metrics.

@@ -30,6 +30,8 @@ pub struct Node {
     pub engine: Engine,
     /// Where the public port really listens.
     pub public: SocketAddr,
+    /// Where the administration API listens, when it has a port of its own.
+    pub admin: Option<SocketAddr>,
     /// Where the gateway listens, when there is one.
     pub gateway: Option<SocketAddr>,
     /// The gateway, for reloading its routes.
@@ -38,6 +40,8 @@ pub struct Node {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// The longest body the administration API reads, in bytes; a little more than it takes, so that it says so itself.
+const ADMIN_BODY: usize = 1024 * 1024 + 1024;
 /// How long the background jobs may take to end.
 const BACKGROUND_DRAIN: Duration = Duration::from_secs(5);
 
@@ -115,10 +119,24 @@ impl Node {
             body_bytes: 10 * 1024 * 1024,
             ..Limits::default()
         };
-        let service = router_service(app::public_router(edge, web));
+        let router = match config.admin.listen {
+            Some(_) => app::public_router_without_admin(edge.clone(), web),
+            None => app::public_router(edge.clone(), web),
+        };
+        let service = router_service(router);
         tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
 
-        let mut node = Self { engine: engine.clone(), public, gateway: None, gateway_service: None, stop, tasks };
+        let mut node =
+            Self { engine: engine.clone(), public, admin: None, gateway: None, gateway_service: None, stop, tasks };
+        if let Some(listen) = config.admin.listen {
+            let listener = bind(listen, "admin.listen").await?;
+            node.admin = Some(listener.local_addr()?);
+            // Whatever name this port has inside a network: a bearer token is asked for under each of them.
+            let edge = Edge { hosts: Arc::default(), ..edge.clone() };
+            let service = router_service(app::admin_router(edge));
+            let limits = Limits { body_bytes: ADMIN_BODY, ..Limits::default() };
+            node.tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
+        }
         if let Some(listen) = config.gateway.listen {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let resolver: Arc<dyn Resolver> = Arc::new(InProcess(engine.clone()));

@@ -38,7 +38,10 @@ pub(super) async fn serve(
         install_metrics();
     }
     let node = Node::start(&config).await?;
-    tracing::info!(public = %node.public, gateway = node.gateway.map(tracing::field::display), "listening");
+    tracing::info!(public = %node.public, gateway = node.gateway.map(tracing::field::display), admin = node.admin.map(tracing::field::display), "listening");
+    if !node.engine.is_set_up().await.unwrap_or(true) {
+        tracing::warn!("there is no operator yet: `prokura admin setup` prints the secret to become the first one");
+    }
     let gateway = node.gateway_service.clone();
     wait(|| reload(gateway.as_ref(), file.as_deref())).await?;
     tracing::info!("stopping");

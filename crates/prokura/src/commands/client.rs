@@ -1,0 +1,106 @@
+//! `prokura client`: applications that ask for tokens. Secrets are made here and printed once.
+
+use super::{
+    answer,
+    work::{list, origin, parse, tenant, told, with_engine},
+};
+use crate::{
+    cli::{ClientCommand, Kind, Output, Policy},
+    config::Config,
+};
+use prokura_domain::{ClientKind, RefreshPolicy};
+use prokura_engine::{Actor, Client, ClientChange, CreateClient, Engine};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(super) async fn client(config: &Config, command: ClientCommand, output: Output) -> anyhow::Result<ExitCode> {
+    with_engine(config, async |engine| match command {
+        ClientCommand::List { of } => {
+            let tenant = &*tenant(engine, &of.tenant).await?;
+            list(
+                output,
+                async |after: String, limit| engine.clients(tenant, &after, limit).await,
+                |client| client.id.to_string(),
+                |client| {
+                    format!("{:34}  {:12}  {:8}  {}", client.id.as_str(), client.kind.as_str(), state(client), client.name)
+                },
+                view,
+            )
+            .await
+        }
+        ClientCommand::Create { of, id, name, kind, grants, scopes, refresh_policy } => {
+            let request = CreateClient {
+                id: id.map(|id| parse("id", &id)).transpose()?,
+                name,
+                kind: match kind {
+                    Kind::Public => ClientKind::Public,
+                    Kind::Confidential => ClientKind::Confidential,
+                },
+                scopes: scopes.join(" "),
+                grants: grants.join(" "),
+                refresh_policy: match refresh_policy {
+                    Policy::Rotate => RefreshPolicy::Rotate { leeway_seconds: 0 },
+                    Policy::Reuse => RefreshPolicy::Reuse,
+                    Policy::Family => RefreshPolicy::Family,
+                },
+                access_seconds: None,
+                refresh_seconds: None,
+            };
+            let tenant = tenant(engine, &of.tenant).await?;
+            let made = engine.create_client(&tenant, &request, &Actor::System, &origin("client-create")).await;
+            let made = made.map_err(told)?;
+            let mut json = view(&made.client);
+            let mut text = made.client.id.to_string();
+            if let Some(secret) = &made.secret {
+                json["secret"] = json!(secret.expose());
+                text = format!("{text}\nsecret, shown this once: {}", secret.expose());
+            }
+            answer(output, &text, &json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ClientCommand::Disable { of, id } => set_active(engine, &of.tenant, &id, false, output).await,
+        ClientCommand::Enable { of, id } => set_active(engine, &of.tenant, &id, true, output).await,
+        ClientCommand::RotateSecret { of, id, overlap_seconds } => {
+            let tenant = tenant(engine, &of.tenant).await?;
+            let (id, origin) = (parse("id", &id)?, origin("client-rotate-secret"));
+            let secret =
+                engine.rotate_client_secret(&tenant, &id, overlap_seconds, &Actor::System, &origin).await.map_err(told)?;
+            let json = json!({ "id": id.as_str(), "secret": secret.expose(), "overlap_seconds": overlap_seconds });
+            answer(output, &format!("secret, shown this once: {}", secret.expose()), &json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    })
+    .await
+}
+
+async fn set_active(
+    engine: &Engine,
+    tenant_id: &str,
+    id: &str,
+    is_active: bool,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let tenant = tenant(engine, tenant_id).await?;
+    let change = ClientChange { is_active: Some(is_active), ..ClientChange::default() };
+    let id = parse("id", id)?;
+    let changed = engine.update_client(&tenant, &id, &change, None, &Actor::System, &origin("client-state")).await;
+    let changed = changed.map_err(told)?;
+    answer(output, &format!("{id} is {}", state(&changed)), &view(&changed))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn state(client: &Client) -> &'static str {
+    if client.is_active { "active" } else { "disabled" }
+}
+
+fn view(client: &Client) -> Value {
+    json!({
+        "id": client.id.as_str(),
+        "name": client.name,
+        "kind": client.kind.as_str(),
+        "state": state(client),
+        "scopes": client.scopes.split_ascii_whitespace().collect::<Vec<_>>(),
+        "grants": client.grants.split_ascii_whitespace().collect::<Vec<_>>(),
+        "version": client.version,
+    })
+}
