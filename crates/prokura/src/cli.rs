@@ -3,7 +3,7 @@
 mod nouns;
 
 pub use nouns::{
-    AdminCommand, AssignmentCommand, AuditCommand, ClientCommand, CustomerCommand, EntityCommand, Kind, KeysCommand,
+    AdminCommand, AssignmentCommand, AuditCommand, ClientCommand, CustomerCommand, EntityCommand, KeysCommand, Kind,
     Policy, TenantCommand, TenantFlag,
 };
 

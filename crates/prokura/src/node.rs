@@ -41,7 +41,7 @@ pub struct Node {
 }
 
 /// The longest body the administration API reads, in bytes; a little more than it takes, so that it says so itself.
-const ADMIN_BODY: usize = 1024 * 1024 + 1024;
+const ADMIN_BODY: u64 = 1024 * 1024 + 1024;
 /// How long the background jobs may take to end.
 const BACKGROUND_DRAIN: Duration = Duration::from_secs(5);
 

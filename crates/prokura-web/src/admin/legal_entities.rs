@@ -20,10 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
-    OpenApiRouter::default()
-        .routes(routes!(list, create))
-        .routes(routes!(get, put, delete))
-        .routes(routes!(set_state))
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(get, put, delete)).routes(routes!(set_state))
 }
 
 /// Which legal entities.
@@ -193,11 +190,7 @@ struct EntityState {
 
 impl EntityBody {
     /// The entity under `id`; what this surface does not show of `before` is kept.
-    fn into_request(
-        self,
-        id: Option<LegalEntityId>,
-        before: LegalEntityDetails,
-    ) -> Result<CreateLegalEntity, Fault> {
+    fn into_request(self, id: Option<LegalEntityId>, before: LegalEntityDetails) -> Result<CreateLegalEntity, Fault> {
         let text = |line: Option<Line>| line.map(|line| line.0);
         let account_limit = match self.account_limit {
             Some(limit) if limit.currency.len() != 3 || !limit.currency.bytes().all(|b| b.is_ascii_uppercase()) => {
@@ -305,11 +298,7 @@ async fn create(State(web): State<Web>, by: Managing, Body(body): Body<NewEntity
 /// Read a legal entity
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/legal-entities/{legal_entity}", tag = "legal entities",
     operation_id = "get_legal_entity", responses((status = 200, description = "The legal entity", body = EntityView)))]
-async fn get(
-    State(web): State<Web>,
-    at: Viewing,
-    Item(id): Item<LegalEntityId>,
-) -> Result<Found<EntityView>, Fault> {
+async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<LegalEntityId>) -> Result<Found<EntityView>, Fault> {
     let entity = web.edge.engine.legal_entity(&at.tenant, &id).await?;
     Ok(Found { version: entity.version, body: view(entity) })
 }

@@ -32,8 +32,13 @@ pub(super) async fn assignment(
                 |contact| contact.assignment.id.to_string(),
                 |contact| {
                     let found = &contact.assignment;
-                    format!("{:34}  {:34}  {:34}  {}", found.id.as_str(), found.customer.as_str(),
-                            found.legal_entity.as_str(), found.kind.as_str())
+                    format!(
+                        "{:34}  {:34}  {:34}  {}",
+                        found.id.as_str(),
+                        found.customer.as_str(),
+                        found.legal_entity.as_str(),
+                        found.kind.as_str()
+                    )
                 },
                 view,
             )

@@ -22,7 +22,13 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 async |after: String, limit| engine.clients(tenant, &after, limit).await,
                 |client| client.id.to_string(),
                 |client| {
-                    format!("{:34}  {:12}  {:8}  {}", client.id.as_str(), client.kind.as_str(), state(client), client.name)
+                    format!(
+                        "{:34}  {:12}  {:8}  {}",
+                        client.id.as_str(),
+                        client.kind.as_str(),
+                        state(client),
+                        client.name
+                    )
                 },
                 view,
             )
@@ -63,8 +69,10 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
         ClientCommand::RotateSecret { of, id, overlap_seconds } => {
             let tenant = tenant(engine, &of.tenant).await?;
             let (id, origin) = (parse("id", &id)?, origin("client-rotate-secret"));
-            let secret =
-                engine.rotate_client_secret(&tenant, &id, overlap_seconds, &Actor::System, &origin).await.map_err(told)?;
+            let secret = engine
+                .rotate_client_secret(&tenant, &id, overlap_seconds, &Actor::System, &origin)
+                .await
+                .map_err(told)?;
             let json = json!({ "id": id.as_str(), "secret": secret.expose(), "overlap_seconds": overlap_seconds });
             answer(output, &format!("secret, shown this once: {}", secret.expose()), &json)?;
             Ok(ExitCode::SUCCESS)

@@ -70,10 +70,7 @@ async fn set_state(
 ) -> anyhow::Result<ExitCode> {
     let tenant = tenant(engine, tenant_id).await?;
     let id: CustomerId = parse("id", id)?;
-    engine
-        .set_customer_state(&tenant, &id, state, &Actor::System, &origin("customer-state"))
-        .await
-        .map_err(told)?;
+    engine.set_customer_state(&tenant, &id, state, &Actor::System, &origin("customer-state")).await.map_err(told)?;
     let json = json!({ "id": id.as_str(), "state": state.as_str() });
     answer(output, &format!("{id} is {}", state.as_str()), &json)?;
     Ok(ExitCode::SUCCESS)

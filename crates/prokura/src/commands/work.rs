@@ -16,7 +16,10 @@ const MAX_SECRET: u64 = 4_096;
 const PAGE: u32 = 200;
 
 /// Opens the engine, does the work, and closes it in any case. A refusal is told in words.
-pub(super) async fn with_engine<T>(config: &Config, work: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(super) async fn with_engine<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let engine = node::open_engine(config).await.context(
         "this command works on the database itself; while a server has it, use the administration API of that server",
     )?;
