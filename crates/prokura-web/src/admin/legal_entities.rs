@@ -311,8 +311,7 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<LegalEntityId>)
     params(("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     request_body = EntityBody,
     responses((status = 200, description = "The legal entity, replaced", body = EntityView),
-              (status = 201, description = "The legal entity, made", body = EntityView),
-              (status = 409, description = "There is such a legal entity already")))]
+              (status = 201, description = "The legal entity, made", body = EntityView)))]
 async fn put(
     State(web): State<Web>,
     by: Managing,
@@ -330,7 +329,7 @@ async fn put(
     };
     let entity = body.into_request(Some(id), before)?;
     let request = PutLegalEntity { entity, locations: None, groups: None };
-    let (id, outcome) = engine.put_legal_entity(&by.tenant, &request, mode, &by.actor, &by.origin).await?;
+    let (id, outcome) = engine.put_legal_entity(&by.tenant, &request, mode, &by.actor, &by.origin).await.map_err(Precondition::told)?;
     let entity = engine.legal_entity(&by.tenant, &id).await?;
     let version = entity.version;
     Ok(match outcome {

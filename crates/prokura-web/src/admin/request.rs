@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Query, Request, rejection::BytesRejection},
 };
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
-use prokura_engine::{Engine, Refusal};
+use prokura_engine::{Engine, Error, Refusal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
@@ -214,6 +214,19 @@ impl Precondition {
                 "precondition_required",
                 "send If-Match with the ETag you have seen, or If-None-Match: * to make a new one",
             )),
+        }
+    }
+
+    /// What a write that met a thing under this id comes to: with `If-None-Match: *` a condition that did not hold (RFC
+    /// 9110 section 13.1.2).
+    pub(super) fn told(error: Error) -> Fault {
+        match error {
+            Error::Refused(Refusal::AlreadyExists(what)) => Fault::new(
+                StatusCode::PRECONDITION_FAILED,
+                "already_exists",
+                format!("there is such a {what} already: read it, and send its ETag as If-Match"),
+            ),
+            other => other.into(),
         }
     }
 

@@ -122,8 +122,7 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<SiteId>) -> Res
 #[utoipa::path(put, path = "/admin/v1/tenants/{tenant}/sites/{site}", tag = "sites", operation_id = "put_site",
     params(("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)), request_body = SiteBody,
     responses((status = 200, description = "The site, replaced", body = SiteView),
-              (status = 201, description = "The site, made", body = SiteView),
-              (status = 409, description = "There is such a site already")))]
+              (status = 201, description = "The site, made", body = SiteView)))]
 async fn put(
     State(web): State<Web>,
     by: Managing,
@@ -147,7 +146,7 @@ async fn put(
         created_at: now,
         modified_at: now,
     };
-    let site = engine.save_site(&by.tenant, &site, seen, &by.actor, &by.origin).await?;
+    let site = engine.save_site(&by.tenant, &site, seen, &by.actor, &by.origin).await.map_err(Precondition::told)?;
     let location = format!("/admin/v1/tenants/{}/sites/{}", by.tenant.id, site.id);
     let version = site.version;
     let body = view(site);
