@@ -6,7 +6,7 @@ use crate::Web;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use prokura_domain::TenantId;
-use prokura_engine::{Actor, Engine, Operator, Origin, Refusal, Tenant};
+use prokura_engine::{Actor, Engine, Error, Operator, Origin, Refusal, Tenant};
 use prokura_http::{RequestOrigin, bearer_token};
 use std::{str::FromStr, sync::Arc};
 
@@ -113,14 +113,12 @@ impl<T: FromStr> FromRequestParts<Web> for Item<T> {
 }
 
 /// Turns "there is no such thing", said about something in the body, into a fault of its field.
-pub(super) fn named(fields: &'static [(&'static str, &'static str)]) -> impl Fn(prokura_engine::Error) -> Fault {
+pub(super) fn named(fields: &'static [(&'static str, &'static str)]) -> impl Fn(Error) -> Fault {
     move |error| match error {
-        prokura_engine::Error::Refused(Refusal::NotFound(what)) => {
-            match fields.iter().find(|(named, _)| *named == what) {
-                Some((_, field)) => Fault::invalid(field, &format!("there is no such {what}")),
-                None => Fault::not_found(),
-            }
-        }
-        other => other.into(),
+        Error::Refused(Refusal::NotFound(what)) => match fields.iter().find(|(named, _)| *named == what) {
+            Some((_, field)) => Fault::invalid(field, &format!("there is no such {what}")),
+            None => Fault::not_found(),
+        },
+        other @ (Error::Refused(_) | Error::Fault(_)) => other.into(),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     caller::{Item, Managing, Viewing},
     fault::Fault,
     request::{Body, ListQuery, Page, Precondition, Search, Window},
-    wire::{Id, Name, Word, client_kind_schema, id_schema, name_schema, nullable, stamp},
+    wire::{Change, Id, Name, Word, client_kind_schema, id_schema, name_schema, stamp},
 };
 use crate::Web;
 use axum::{Json, extract::State};
@@ -162,13 +162,13 @@ struct ClientPatch {
     #[schema(minimum = 0, maximum = 60)]
     leeway_seconds: Option<u32>,
     /// The life of its access tokens; null for the tenant's.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 30, maximum = 31_536_000)]
-    access_seconds: Option<Option<u32>>,
+    access_seconds: Change<u32>,
     /// The life of its refresh tokens; null for the tenant's.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 30, maximum = 31_536_000)]
-    refresh_seconds: Option<Option<u32>>,
+    refresh_seconds: Change<u32>,
 }
 
 /// How a secret is replaced.
@@ -212,6 +212,15 @@ fn policy_parts(policy: RefreshPolicy) -> (PolicyWord, u32) {
         RefreshPolicy::Rotate { leeway_seconds } => (PolicyWord::Rotate, leeway_seconds),
         RefreshPolicy::Reuse => (PolicyWord::Reuse, 0),
         RefreshPolicy::Family => (PolicyWord::Family, 0),
+    }
+}
+
+#[expect(clippy::option_option, reason = "the engine's word for leaving, taking away and setting")]
+fn changed(seconds: Change<u32>) -> Option<Option<u32>> {
+    match seconds {
+        Change::Keep => None,
+        Change::Clear => Some(None),
+        Change::Set(seconds) => Some(Some(seconds)),
     }
 }
 
@@ -321,8 +330,8 @@ async fn change(
         scopes: body.scopes.map(|scopes| joined("scopes", &scopes, 500)).transpose()?,
         grants: body.grants.map(|grants| joined("grants", &grants, 20)).transpose()?,
         refresh_policy,
-        access_seconds: body.access_seconds,
-        refresh_seconds: body.refresh_seconds,
+        access_seconds: changed(body.access_seconds),
+        refresh_seconds: changed(body.refresh_seconds),
     };
     let client = engine.update_client(&by.tenant, &id, &change, version, &by.actor, &by.origin).await?;
     Ok(Found { version: client.version, body: view(client) })

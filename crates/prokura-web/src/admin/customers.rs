@@ -6,8 +6,8 @@ use super::{
     fault::Fault,
     request::{Body, Page, Precondition, Search, Window},
     wire::{
-        Address, Id, Line, Word, customer_kind_schema, customer_state_schema, email_schema, id_or_null_schema,
-        id_schema, line_or_null_schema, line_schema, nullable, object_schema, stamp,
+        Address, Change, Id, Line, Word, customer_kind_schema, customer_state_schema, email_schema, id_or_null_schema,
+        id_schema, line_or_null_schema, line_schema, object_schema, stamp,
     },
 };
 use crate::Web;
@@ -191,29 +191,29 @@ struct CustomerPatch {
     #[schema(schema_with = line_schema)]
     company_name: Option<Line>,
     /// Preferred language.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = line_or_null_schema)]
-    language: Option<Option<Line>>,
+    language: Change<Line>,
     /// Preferred currency (ISO 4217).
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = line_or_null_schema)]
-    currency: Option<Option<Line>>,
+    currency: Change<Line>,
     /// Preferred storefront.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = id_or_null_schema)]
-    site_id: Option<Option<Id<SiteId>>>,
+    site_id: Change<Id<SiteId>>,
     /// Form of address.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = line_or_null_schema)]
-    title: Option<Option<Line>>,
+    title: Change<Line>,
     /// Job title.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = line_or_null_schema)]
-    job_title: Option<Option<Line>>,
+    job_title: Change<Line>,
     /// Telephone.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default)]
     #[schema(schema_with = line_or_null_schema)]
-    phone: Option<Option<Line>>,
+    phone: Change<Line>,
     /// Free objects by name, replaced as a whole.
     #[serde(default)]
     #[schema(schema_with = object_schema)]
@@ -376,19 +376,13 @@ async fn change(
     set(&mut profile.given_name, body.given_name);
     set(&mut profile.family_name, body.family_name);
     set(&mut profile.company_name, body.company_name);
-    let set = |field: &mut Option<String>, line: Option<Option<Line>>| {
-        if let Some(line) = line {
-            *field = line.map(|line| line.0);
-        }
-    };
-    set(&mut profile.language, body.language);
-    set(&mut profile.currency, body.currency);
-    set(&mut profile.title, body.title);
-    set(&mut profile.job_title, body.job_title);
-    set(&mut profile.phone, body.phone);
-    if let Some(site) = body.site_id {
-        profile.site = site.map(|id| id.0);
-    }
+    let text = |line: Line| line.0;
+    body.language.apply(&mut profile.language, text);
+    body.currency.apply(&mut profile.currency, text);
+    body.title.apply(&mut profile.title, text);
+    body.job_title.apply(&mut profile.job_title, text);
+    body.phone.apply(&mut profile.phone, text);
+    body.site_id.apply(&mut profile.site, |id| id.0);
     if let Some(mixins) = body.mixins {
         profile.mixins = mixins;
     }

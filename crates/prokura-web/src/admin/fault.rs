@@ -72,7 +72,7 @@ impl From<Refusal> for Fault {
                 "it was changed meanwhile: read it again, and send its new ETag as If-Match",
             ),
             Refusal::Invalid(faults) => {
-                Self::invalid_fields(faults.iter().map(|fault| (fault.field, fault.reason.as_str())))
+                Self::invalid_fields(faults.iter().map(|fault| (spelled(fault.field), fault.reason.as_str())))
             }
             Refusal::Throttled { retry_after_seconds } => Self(
                 Problem::new(StatusCode::TOO_MANY_REQUESTS)
@@ -94,6 +94,17 @@ impl From<Refusal> for Fault {
             | Refusal::EntityLocked
             | Refusal::InvalidScope => Self::new(StatusCode::CONFLICT, refusal.word(), refusal.to_string()),
         }
+    }
+}
+
+/// A field of the engine, as this surface spells it.
+fn spelled(field: &'static str) -> &'static str {
+    match field {
+        "customer" => "customer_id",
+        "legal_entity" => "legal_entity_id",
+        "parent" => "parent_id",
+        "site" => "site_id",
+        other => other,
     }
 }
 

@@ -329,7 +329,8 @@ async fn put(
     };
     let entity = body.into_request(Some(id), before)?;
     let request = PutLegalEntity { entity, locations: None, groups: None };
-    let (id, outcome) = engine.put_legal_entity(&by.tenant, &request, mode, &by.actor, &by.origin).await.map_err(Precondition::told)?;
+    let (id, outcome) =
+        engine.put_legal_entity(&by.tenant, &request, mode, &by.actor, &by.origin).await.map_err(Precondition::told)?;
     let entity = engine.legal_entity(&by.tenant, &id).await?;
     let version = entity.version;
     Ok(match outcome {

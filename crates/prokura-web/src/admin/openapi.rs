@@ -84,8 +84,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Valu
     let mut has_if_match = false;
     if let Some(Value::Array(declared)) = operation.remove("parameters") {
         for mut parameter in declared {
-            if parameter["in"] == "header" {
-                has_if_match |= parameter["name"] == "If-Match";
+            if parameter.get("in").is_some_and(|place| place == "header") {
+                has_if_match |= parameter.get("name").is_some_and(|name| name == "If-Match");
                 describe_header(&mut parameter);
             }
             parameters.push(parameter);

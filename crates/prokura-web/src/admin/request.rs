@@ -29,12 +29,12 @@ impl<T: DeserializeOwned> FromRequest<Web> for Body<T> {
                 "send application/json",
             ));
         }
-        let bytes = Bytes::from_request(request, web).await.map_err(unread)?;
+        let bytes = Bytes::from_request(request, web).await.map_err(|rejection| unread(&rejection))?;
         read_json(&bytes).map(Self)
     }
 }
 
-fn unread(rejection: BytesRejection) -> Fault {
+fn unread(rejection: &BytesRejection) -> Fault {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a body has at most one mebibyte")
     } else {
@@ -226,7 +226,7 @@ impl Precondition {
                 "already_exists",
                 format!("there is such a {what} already: read it, and send its ETag as If-Match"),
             ),
-            other => other.into(),
+            other @ (Error::Refused(_) | Error::Fault(_)) => other.into(),
         }
     }
 

@@ -113,7 +113,7 @@ struct TenantPatch {
     settings: Map<String, Value>,
 }
 
-fn item(tenant: TenantSummary) -> TenantItem {
+fn summary_view(tenant: TenantSummary) -> TenantItem {
     TenantItem {
         id: tenant.id.to_string(),
         name: tenant.name,
@@ -139,16 +139,16 @@ fn view(tenant: &Tenant) -> TenantView {
 
 /// Lays a merge patch over settings (RFC 7396): objects merge, null takes away (back to the default), the rest replaces.
 fn merge(settings: &TenantSettings, patch: Map<String, Value>) -> Result<TenantSettings, Fault> {
-    fn merge_into(target: &mut Value, patch: Value) {
-        let Value::Object(patch) = patch else {
-            *target = patch;
+    fn merge_into(target: &mut Value, change: Value) {
+        let Value::Object(fields) = change else {
+            *target = change;
             return;
         };
         if !target.is_object() {
             *target = Value::Object(Map::new());
         }
         if let Value::Object(target) = target {
-            for (name, value) in patch {
+            for (name, value) in fields {
                 if value.is_null() {
                     target.remove(&name);
                 } else {
@@ -163,9 +163,9 @@ fn merge(settings: &TenantSettings, patch: Map<String, Value>) -> Result<TenantS
     let mut merged = serde_json::to_value(settings).unwrap_or_default();
     merge_into(&mut merged, Value::Object(patch));
     serde_path_to_error::deserialize(merged).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "settings".to_owned() } else { format!("settings.{path}") };
-        field_fault(&path, &error.into_inner().to_string())
+        let place = error.path().to_string();
+        let place = if place == "." { "settings".to_owned() } else { format!("settings.{place}") };
+        field_fault(&place, &error.into_inner().to_string())
     })
 }
 
@@ -176,7 +176,7 @@ fn under_settings(error: Error) -> Fault {
             Some(fault) if fault.field != "id" => Fault::invalid(&format!("settings.{}", fault.field), &fault.reason),
             Some(_) | None => Refusal::Invalid(faults).into(),
         },
-        other => other.into(),
+        other @ (Error::Refused(_) | Error::Fault(_)) => other.into(),
     }
 }
 
@@ -197,7 +197,7 @@ async fn list(
     } else {
         own_tenants(engine, &caller.operator, &window.after, window.fetch()).await?
     };
-    Ok(window.page(found, |tenant| tenant.id.to_string(), item))
+    Ok(window.page(found, |tenant| tenant.id.to_string(), summary_view))
 }
 
 /// The tenants somebody has a role in; roles come in the order of tenants.

@@ -2,7 +2,7 @@
 //! that says so.
 
 use prokura_domain::{
-    AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, SegmentState, Timestamp,
+    AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, Timestamp,
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{fmt::Display, str::FromStr};
@@ -59,16 +59,6 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// A moment (RFC 3339).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment(pub(super) Timestamp);
-
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        moment(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
-    }
-}
-
 /// Reads a moment.
 pub(super) fn moment(text: &str) -> Result<Timestamp, &'static str> {
     text.parse::<jiff::Timestamp>()
@@ -81,11 +71,30 @@ pub(super) fn stamp(moment: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(moment.millis()).unwrap_or_default().to_string()
 }
 
-/// A field that tells "leave it" (absent) from "take it away" (null).
-pub(super) fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// A field of a change: absent leaves what is there, null takes it away.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Change<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+impl<T> Change<T> {
+    /// What stands there after the change.
+    pub(super) fn apply<U>(self, field: &mut Option<U>, into: impl FnOnce(T) -> U) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = None,
+            Self::Set(value) => *field = Some(into(value)),
+        }
+    }
 }
 
 fn text_schema(min: usize, max: usize) -> ObjectBuilder {
@@ -124,14 +133,6 @@ pub(super) fn email_schema() -> Schema {
     text_schema(3, 254).format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))).into()
 }
 
-pub(super) fn moment_schema() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
-}
-
-pub(super) fn moment_or_null_schema() -> Schema {
-    or_null(ObjectBuilder::new().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
-}
-
 pub(super) fn object_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -155,7 +156,6 @@ word_schemas!(
     company_kind_schema: CompanyKind,
     assignment_kind_schema: AssignmentKind,
     group_code_schema: GroupCode,
-    segment_state_schema: SegmentState,
 );
 
 #[cfg(test)]

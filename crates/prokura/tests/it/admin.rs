@@ -74,9 +74,8 @@ fn etag(answer: &Answer) -> String {
 #[tokio::test]
 async fn s107_the_door_for_the_first_operator_closes_for_ever() {
     let server = TestServer::start().await;
-    let knock = async |secret: &str| {
-        server.post("/admin/v1/set-up", None, &json!({ "secret": secret, "name": "first" })).await
-    };
+    let knock =
+        async |secret: &str| server.post("/admin/v1/set-up", None, &json!({ "secret": secret, "name": "first" })).await;
     assert_eq!(knock("pkr_su_guess").await.status, 404, "nobody asked for a secret yet");
     let late = server.engine.begin_set_up().await.unwrap().unwrap();
     server.advance(3_600);
@@ -119,7 +118,8 @@ async fn s149_no_storefront_token_and_no_foreign_admin_gets_in(database: Databas
     assert_eq!(unauthorized.status, 401);
     assert!(unauthorized.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
     for token in [&guest, &customer.access_token, &service, &refresh, "pkr_op_guess"] {
-        for path in ["/admin/v1/tenants", "/admin/v1/tenants/acme", "/admin/v1/tenants/acme/customers", "/admin/v1/me"] {
+        for path in ["/admin/v1/tenants", "/admin/v1/tenants/acme", "/admin/v1/tenants/acme/customers", "/admin/v1/me"]
+        {
             let answer = server.get(path, Some(token)).await;
             assert_eq!((answer.status, &answer.text), (401, &unauthorized.text), "{path}");
         }
@@ -135,7 +135,8 @@ async fn s149_no_storefront_token_and_no_foreign_admin_gets_in(database: Databas
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     assert_eq!(listed["items"][0]["id"], "acme");
     // No browser page of another origin reads anything: there are no cross-origin fields and no cookies.
-    let answer = send(server, Method::GET, "/admin/v1/me", Some(&admin), &[("origin", "https://evil.example")], None).await;
+    let answer =
+        send(server, Method::GET, "/admin/v1/me", Some(&admin), &[("origin", "https://evil.example")], None).await;
     assert!(!answer.headers.contains_key("access-control-allow-origin") && !answer.headers.contains_key("set-cookie"));
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
@@ -168,7 +169,8 @@ async fn s70_an_assignment_removed_here_ends_its_tokens_at_once(database: Databa
     assert!(!office.world.is_good(&third.access_token));
 
     // Who did it stands in the trail (S-143).
-    let trail = office.get(&format!("/tenants/acme/audit?verb=assignment.delete&subject_kind=contact_assignment&subject_id={id}"));
+    let trail = office
+        .get(&format!("/tenants/acme/audit?verb=assignment.delete&subject_kind=contact_assignment&subject_id={id}"));
     let entry = trail.await.json()["items"][0].clone();
     assert_eq!(entry["actor_kind"], "operator");
     assert_eq!(entry["legal_entity_id"], "le-1");

@@ -29,7 +29,8 @@ async fn fuzzer() -> PathBuf {
     let _turn = MADE.lock().await;
     if !home.join("installed").is_file() {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).await;
-        let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "schemathesis==4.32.5"];
+        let pip =
+            ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "schemathesis==4.32.5"];
         run(Command::new(home.join("bin/python")).args(pip)).await;
         std::fs::write(home.join("installed"), "schemathesis==4.32.5").unwrap();
     }
@@ -38,7 +39,8 @@ async fn fuzzer() -> PathBuf {
 
 async fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().await;
-    let output = output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}; `cargo xtask test` brings it"));
+    let output =
+        output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}; `cargo xtask test` brings it"));
     assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -58,7 +60,10 @@ async fn fuzz(database: Database) {
         .arg("run")
         .arg(format!("{}/openapi.json", server.url))
         .args(["--header", &format!("Authorization: Bearer {token}")])
-        .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
+        .args([
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        ])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--generation-deterministic"])
         .args(["--continue-on-failure", "--no-color"])
         // Both take away what the run stands on, and have tests of their own.

@@ -80,8 +80,18 @@ fn a_company_is_set_up_from_the_command_line() {
     assert_eq!(desk.json(&["entity", "list", "--tenant", "acme"]).len(), 2);
 
     let mut create = desk.command(&[
-        "customer", "create", "--tenant", "acme", "--email", "ann@a.example", "--id", "ann", "--password-file", "-",
-        "--output", "json",
+        "customer",
+        "create",
+        "--tenant",
+        "acme",
+        "--email",
+        "ann@a.example",
+        "--id",
+        "ann",
+        "--password-file",
+        "-",
+        "--output",
+        "json",
     ]);
     let mut child = create.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"correct horse\n").unwrap();
@@ -178,9 +188,7 @@ fn an_import_names_what_it_leaves_out_and_ends_with_two() {
     let header = "id,name,type,parent_id,country,city,address,postal_code,phone\n";
     let good = "a,A,COMPANY,,DE,,,,\n";
     fs::write(files.join("legal_entities.csv"), format!("{header}{good}b,B,COMPANY,,Germany,,,,\n")).unwrap();
-    let import = |tenant: &str| {
-        desk.run(&["import", files.to_str().unwrap(), "--tenant", tenant, "--output", "json"])
-    };
+    let import = |tenant: &str| desk.run(&["import", files.to_str().unwrap(), "--tenant", tenant, "--output", "json"]);
     let output = import("fresh");
     assert_eq!(output.status.code(), Some(2));
     let faults = String::from_utf8(output.stderr).unwrap();

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected must fail")]
 
+mod admin;
+mod admin_fuzz;
 mod arrange;
+mod cli;
 mod doors;
 mod emporix;
 mod importing;

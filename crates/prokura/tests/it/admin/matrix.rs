@@ -65,7 +65,8 @@ fn body(operation: &str) -> Option<Value> {
 
 async fn ask(office: &Office, operation: &Operation, path: &str, bearer: Option<&str>) -> Answer {
     let body = body(&operation.id);
-    let takes_body = operation.method == Method::POST || operation.method == Method::PUT || operation.method == Method::PATCH;
+    let takes_body =
+        operation.method == Method::POST || operation.method == Method::PUT || operation.method == Method::PATCH;
     assert_eq!(body.is_some(), takes_body, "{} needs a body in this test", operation.id);
     let precondition: &[(&str, &str)] = if operation.method == Method::PUT { &[("if-match", "\"1\"")] } else { &[] };
     let path = path.replace("{operator}", "x");
@@ -119,7 +120,8 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
         let unknown = ask(&office, operation, &never(&unknown), Some(&foreign_admin)).await;
         assert_eq!((unknown.status, &unknown.text), (404, &gone.text), "{} in no tenant", operation.id);
 
-        let is_for_viewers = (operation.method == Method::GET || operation.id == "verify_audit") && named.contains("/acme");
+        let is_for_viewers =
+            (operation.method == Method::GET || operation.id == "verify_audit") && named.contains("/acme");
         if !is_for_viewers {
             for path in [&named, &never(&operation.path)] {
                 let lower = ask(&office, operation, path, Some(&viewer)).await;
