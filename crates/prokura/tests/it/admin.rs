@@ -169,8 +169,8 @@ async fn s70_an_assignment_removed_here_ends_its_tokens_at_once(database: Databa
     assert!(!office.world.is_good(&third.access_token));
 
     // Who did it stands in the trail (S-143).
-    let trail = office
-        .get(&format!("/tenants/acme/audit?verb=assignment.delete&subject_kind=contact_assignment&subject_id={id}"));
+    let path = format!("/tenants/acme/audit?verb=assignment.delete&subject_kind=contact_assignment&subject_id={id}");
+    let trail = office.get(&path);
     let entry = trail.await.json()["items"][0].clone();
     assert_eq!(entry["actor_kind"], "operator");
     assert_eq!(entry["legal_entity_id"], "le-1");

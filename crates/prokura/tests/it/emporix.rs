@@ -10,9 +10,9 @@ mod guests;
 mod logging_in;
 mod logging_out;
 mod machines;
-mod segments;
 mod people;
 mod profiles;
+mod segments;
 mod switching;
 
 use prokura_testkit::Answer;
