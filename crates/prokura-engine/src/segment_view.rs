@@ -157,22 +157,22 @@ fn trees(known: Vec<Category>, assigned: &BTreeSet<String>, now: prokura_domain:
         let parent = category.parent.clone().filter(|parent| ids.contains(parent));
         below.entry(parent).or_default().push(category);
     }
-    nodes(&None, &mut below, assigned)
+    nodes(None, &mut below, assigned)
 }
 
 /// Takes the children of `parent` out of `below`; a category is taken once, so a circle cannot go on for ever.
 fn nodes(
-    parent: &Option<String>,
+    parent: Option<&str>,
     below: &mut BTreeMap<Option<String>, Vec<Category>>,
     assigned: &BTreeSet<String>,
 ) -> Vec<CategoryNode> {
-    let mut children = below.remove(parent).unwrap_or_default();
+    let mut children = below.remove(&parent.map(str::to_owned)).unwrap_or_default();
     children.sort_by(|a, b| a.position.cmp(&b.position).then_with(|| a.id.cmp(&b.id)));
     children
         .into_iter()
         .map(|category| CategoryNode {
             is_assigned: assigned.contains(&category.id),
-            children: nodes(&Some(category.id.clone()), below, assigned),
+            children: nodes(Some(&category.id), below, assigned),
             category,
         })
         .collect()

@@ -470,9 +470,6 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
             return Err(Refusal::invalid(field, "1 to 86400"));
         }
     }
-    if settings.switch_grace_seconds > settings.lifetimes.access {
-        return Err(Refusal::invalid("switch_grace_seconds", "at most the life of an access token"));
-    }
     for (field, seconds) in [
         ("lifetimes.access", settings.lifetimes.access),
         ("lifetimes.refresh", settings.lifetimes.refresh),
@@ -487,6 +484,9 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         if !(30..=31_536_000).contains(&seconds) {
             return Err(Refusal::invalid(field, "30 seconds to 365 days"));
         }
+    }
+    if settings.switch_grace_seconds > settings.lifetimes.access {
+        return Err(Refusal::invalid("switch_grace_seconds", "at most the life of an access token"));
     }
     Ok(())
 }
