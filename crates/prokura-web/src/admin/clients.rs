@@ -216,8 +216,8 @@ fn policy_parts(policy: RefreshPolicy) -> (PolicyWord, u32) {
 }
 
 #[expect(clippy::option_option, reason = "the engine's word for leaving, taking away and setting")]
-fn changed(seconds: Change<u32>) -> Option<Option<u32>> {
-    match seconds {
+fn changed(seconds: &Change<u32>) -> Option<Option<u32>> {
+    match *seconds {
         Change::Keep => None,
         Change::Clear => Some(None),
         Change::Set(seconds) => Some(Some(seconds)),
@@ -330,8 +330,8 @@ async fn change(
         scopes: body.scopes.map(|scopes| joined("scopes", &scopes, 500)).transpose()?,
         grants: body.grants.map(|grants| joined("grants", &grants, 20)).transpose()?,
         refresh_policy,
-        access_seconds: changed(body.access_seconds),
-        refresh_seconds: changed(body.refresh_seconds),
+        access_seconds: changed(&body.access_seconds),
+        refresh_seconds: changed(&body.refresh_seconds),
     };
     let client = engine.update_client(&by.tenant, &id, &change, version, &by.actor, &by.origin).await?;
     Ok(Found { version: client.version, body: view(client) })

@@ -262,7 +262,7 @@ pub enum AssignmentCommand {
         /// Make them the one main person.
         #[arg(long)]
         primary: bool,
-        /// The predefined group they are put into, as B2B_BUYER; nobody without a group has a company's scopes.
+        /// The predefined group they are put into, as `B2B_BUYER`; nobody without a group has a company's scopes.
         #[arg(long)]
         group: Option<String>,
     },

@@ -58,7 +58,9 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
             let mut json = view(&made.client);
             let mut text = made.client.id.to_string();
             if let Some(secret) = &made.secret {
-                json["secret"] = json!(secret.expose());
+                if let Some(fields) = json.as_object_mut() {
+                    fields.insert("secret".to_owned(), json!(secret.expose()));
+                }
                 text = format!("{text}\nsecret, shown this once: {}", secret.expose());
             }
             answer(output, &text, &json)?;

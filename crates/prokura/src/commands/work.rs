@@ -40,7 +40,7 @@ pub(super) async fn tenant(engine: &Engine, id: &str) -> anyhow::Result<Arc<Tena
         Error::Refused(Refusal::UnknownTenant) => {
             anyhow::anyhow!("there is no tenant {id}: `prokura tenant list` shows those there are")
         }
-        other => told(other),
+        error @ (Error::Refused(_) | Error::Fault(_)) => told(error),
     })
 }
 
