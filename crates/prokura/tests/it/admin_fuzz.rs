@@ -13,10 +13,12 @@ use std::{
 use tokio::process::Command;
 
 /// How long one run may take.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// The fuzzer: where `cargo xtask test` has put it, else in a folder below `target` that is made here.
 async fn fuzzer() -> PathBuf {
+    // Two tests may come here at once; the tool is there only when everything of it is.
+    static MADE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     if let Some(tool) = std::env::var_os("PROKURA_SCHEMATHESIS") {
         return PathBuf::from(tool);
     }
@@ -24,8 +26,6 @@ async fn fuzzer() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let home = program.ancestors().nth(3).unwrap().join("tools/schemathesis");
     let tool = home.join("bin/schemathesis");
-    // Two tests may come here at once; the tool is there only when everything of it is.
-    static MADE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _turn = MADE.lock().await;
     if !home.join("installed").is_file() {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).await;

@@ -205,7 +205,7 @@ fn an_import_names_what_it_leaves_out_and_ends_with_two() {
 
 fn is_private(folder: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(folder).unwrap().permissions().mode() & 0o077 == 0
+    fs::metadata(folder).unwrap().permissions().mode().is_multiple_of(0o100)
 }
 
 #[tokio::test]

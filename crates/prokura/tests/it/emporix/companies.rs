@@ -524,7 +524,8 @@ async fn two_main_persons_at_once_leave_one(database: Database) {
         let body = |name: &str| json!({ "legalEntity": { "id": entity }, "customer": { "id": name }, "type": "PRIMARY", "primary": true });
         let (ann, bob) =
             tokio::join!(shop.post(ASSIGNMENTS, &service, body("ann")), shop.post(ASSIGNMENTS, &service, body("bob")));
-        (made(&ann), made(&bob));
+        made(&ann);
+        made(&bob);
         let main = shop.get(&format!("{ASSIGNMENTS}?legalEntityId={entity}&primary=true"), &service).await;
         assert_eq!(ids(&main).len(), 1);
     }

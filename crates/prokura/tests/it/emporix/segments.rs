@@ -400,24 +400,24 @@ async fn a_segment_is_made_changed_and_deleted(database: Database) {
 async fn a_patch_is_a_list_of_operations_or_an_object(database: Database) {
     let desk = Desk::open(database).await;
     let path = format!("{SEGMENTS}/S1");
-    let patch = async |body: Value| desk.shop.send(Method::PATCH, &path, &desk.service, Some(&body)).await;
+    let amend = async |body: Value| desk.shop.send(Method::PATCH, &path, &desk.service, Some(&body)).await;
     let operations = json!([
         { "op": "replace", "path": "/status", "value": "INACTIVE" },
         { "op": "add", "path": "/name/fr", "value": "Un" },
     ]);
-    assert_eq!(patch(operations).await.status, 204);
+    assert_eq!(amend(operations).await.status, 204);
     let read = desk.get(&path).await.json();
     assert_eq!(
         (&read["status"], &read["name"]["fr"], &read["name"]["en"]),
         (&json!("INACTIVE"), &json!("Un"), &json!("S1"))
     );
-    assert_eq!(patch(json!({ "status": "ACTIVE", "name": { "fr": null } })).await.status, 204);
+    assert_eq!(amend(json!({ "status": "ACTIVE", "name": { "fr": null } })).await.status, 204);
     let read = desk.get(&path).await.json();
     assert_eq!((&read["status"], read["name"].get("fr")), (&json!("ACTIVE"), None));
     let version = read["metadata"]["version"].as_i64().unwrap();
     let stale = json!({ "status": "INACTIVE", "metadata": { "version": version - 1 } });
-    assert_eq!(patch(stale).await.status, 409);
-    assert_eq!(patch(json!({ "status": "INACTIVE", "metadata": { "version": version } })).await.status, 204);
+    assert_eq!(amend(stale).await.status, 409);
+    assert_eq!(amend(json!({ "status": "INACTIVE", "metadata": { "version": version } })).await.status, 204);
     for (body, status) in [
         (json!([{ "op": "replace", "path": "/nope", "value": 1 }]), 400),
         (json!([{ "op": "replace", "path": "/id", "value": "other" }]), 400),
@@ -426,7 +426,7 @@ async fn a_patch_is_a_list_of_operations_or_an_object(database: Database) {
         (json!({ "siteCode": null }), 400),
         (json!("ACTIVE"), 400),
     ] {
-        let refused = patch(body.clone()).await;
+        let refused = amend(body.clone()).await;
         assert_eq!(refused.status, status, "{body}: {}", refused.text);
     }
 }
