@@ -1,7 +1,11 @@
 //! What a node does by itself: hears what other nodes revoked, closes seals over the audit trail, lets published keys
 //! take over, forgets what is over. Each job is supervised: one that fails or panics is logged and comes back.
 
-use crate::{Engine, Error, feed::OVERLAP_SECONDS};
+use crate::{
+    Engine, Error,
+    feed::{OVERLAP_SECONDS, OVERLAP_SECONDS_ALONE},
+    store::driver::Engine as Database,
+};
 use prokura_domain::{Revocation, Timestamp};
 use std::{future::Future, sync::atomic::Ordering, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
@@ -50,6 +54,15 @@ impl Engine {
         jobs.shutdown().await;
     }
 
+    /// How far back the feed is read again. Alone on its database this node hears nothing but itself: what it dated
+    /// waited for its turn to write and for the disk, and no clock differs.
+    fn overlap_seconds(&self) -> i64 {
+        match self.store.driver().engine() {
+            Database::Sqlite => OVERLAP_SECONDS_ALONE,
+            Database::Postgres => OVERLAP_SECONDS,
+        }
+    }
+
     /// Reads the feed once, whole on the first call and with an overlap later.
     ///
     /// # Errors
@@ -57,7 +70,7 @@ impl Engine {
     pub async fn poll_feed(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let is_first = self.verifier().last_contact().is_none();
-        let mut since = if is_first { Timestamp::from_millis(0) } else { now.plus_seconds(-OVERLAP_SECONDS) };
+        let mut since = if is_first { Timestamp::from_millis(0) } else { now.plus_seconds(-self.overlap_seconds()) };
         let mut after = String::new();
         let mut changed = Vec::new();
         loop {

@@ -3,6 +3,7 @@
 use crate::{
     Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
     issue::{Chain, Door, Holder, Order},
+    refresh::redeem,
     retrying,
     session_context::{fresh, wanted_site},
     store::NewSession,
@@ -90,7 +91,7 @@ impl Engine {
         if row.customer.is_some() || row.client != *client {
             return Err(Refusal::InvalidGrant.into());
         }
-        let redemption = match self.redeem(&mut tx, tenant, &row, now).await? {
+        let redemption = match redeem(&row, now) {
             Ok(redemption) => redemption,
             Err(refusal) => {
                 self.punish_reuse(tx, tenant, &row, &refusal, origin).await?;

@@ -10,6 +10,9 @@ use std::{collections::HashMap, sync::Arc};
 /// of nodes differ by up to half a minute.
 pub(crate) const OVERLAP_SECONDS: i64 = 90;
 
+/// The same where no other node writes. A turn at the writer is waited for at most ten seconds.
+pub(crate) const OVERLAP_SECONDS_ALONE: i64 = 20;
+
 /// What this node has heard.
 pub(crate) struct Feed {
     verifier: Arc<TokenVerifier>,

@@ -71,7 +71,7 @@ impl Engine {
                 Subject::Customer(_) | Subject::Service => return Err(Refusal::InvalidGrant.into()),
             }
         }
-        let redemption = match self.redeem(&mut tx, tenant, &row, now).await? {
+        let redemption = match redeem(&row, now) {
             Ok(redemption) => redemption,
             Err(refusal) => {
                 self.punish_reuse(tx, tenant, &row, &refusal, origin).await?;
@@ -109,27 +109,6 @@ impl Engine {
             }
             Err(fault) => Err(fault),
         }
-    }
-
-    /// Asks the client's policy what presenting this token leads to.
-    pub(crate) async fn redeem(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        row: &RefreshTokenRow,
-        now: Timestamp,
-    ) -> Result<Result<Redemption, Refusal>, Error> {
-        if !row.is_family_active {
-            return Ok(Err(Refusal::InvalidGrant));
-        }
-        let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidGrant)?;
-        let until = row.expires_at.min(row.family_expires_at);
-        Ok(match client.refresh_policy.redeem(row.state, until, now) {
-            Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS && !is_racing(row, now) => Err(Refusal::InvalidGrant),
-            Ok(redemption) => Ok(redemption),
-            Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
-            Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),
-        })
     }
 
     /// When a rotated token comes back outside every grace, its family ends: durably, before the refusal is returned
@@ -184,6 +163,18 @@ impl Engine {
                 Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })
             }
         }
+    }
+}
+
+/// Asks the client's policy what presenting this token leads to.
+pub(crate) fn redeem(row: &RefreshTokenRow, now: Timestamp) -> Result<Redemption, Refusal> {
+    let policy = row.refresh_policy.filter(|_| row.is_family_active).ok_or(Refusal::InvalidGrant)?;
+    let until = row.expires_at.min(row.family_expires_at);
+    match policy.redeem(row.state, until, now) {
+        Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS && !is_racing(row, now) => Err(Refusal::InvalidGrant),
+        Ok(redemption) => Ok(redemption),
+        Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
+        Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),
     }
 }
 

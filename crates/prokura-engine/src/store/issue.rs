@@ -57,6 +57,8 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) repeats: u32,
     pub(crate) session: SessionId,
     pub(crate) client: ClientId,
+    /// The client's policy; `None` when the client is gone.
+    pub(crate) refresh_policy: Option<RefreshPolicy>,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) acting_for: Option<ActingFor>,
     pub(crate) epoch: u32,
@@ -128,7 +130,7 @@ impl Reader {
         Ok(Some(IssueFacts { is_tenant_active: row.get::<String>(0)? == "active", client, session, customer }))
     }
 
-    /// A refresh token with the family it belongs to.
+    /// A refresh token with the family it belongs to and the policy of its client.
     pub(crate) async fn refresh_token(
         &mut self,
         tenant: &TenantId,
@@ -138,9 +140,10 @@ impl Reader {
             .query_one(
                 "SELECT r.family_id, r.state, r.state_at, r.expires_at, r.repeats, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
-                        CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END
+                        CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds
                    FROM refresh_tokens r
                    JOIN token_families f ON f.tenant_id = r.tenant_id AND f.id = r.family_id
+                   LEFT JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id
                   WHERE r.tenant_id = $1 AND r.hash = $2",
                 params![tenant, hash],
             )
@@ -152,6 +155,10 @@ impl Reader {
             "rotated" => RefreshTokenState::Rotated { at, is_direct_predecessor: row.get(14)? },
             _ => RefreshTokenState::Revoked,
         };
+        let refresh_policy = match row.get::<Option<String>>(15)? {
+            None => None,
+            Some(word) => Some(policy_from(&word, row.get(16)?)?),
+        };
         Ok(Some(RefreshTokenRow {
             family: row.get(0)?,
             state,
@@ -159,6 +166,7 @@ impl Reader {
             repeats: row.get(4)?,
             session: row.get(5)?,
             client: row.get(6)?,
+            refresh_policy,
             customer: row.get(7)?,
             acting_for: acting_for(row.get(8)?, row.get(9)?, row.get(10)?)?,
             epoch: row.get(11)?,
