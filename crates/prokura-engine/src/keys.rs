@@ -246,7 +246,10 @@ impl Engine {
 
     /// Lets published keys take over once every verifier can have seen them. Called from time to time on every node;
     /// whoever comes first does it.
-    pub(crate) async fn advance_keys(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn advance_keys(&self) -> Result<(), Error> {
         for tenant in self.loaded_tenants() {
             let now = self.clock.now();
             let rows = self.store.read().await?.signing_keys(&tenant.id).await?;

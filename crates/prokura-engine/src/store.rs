@@ -27,6 +27,8 @@ mod segments;
 mod sessions;
 mod tenants;
 mod throttle;
+#[cfg(test)]
+mod walls;
 
 pub(crate) use audit::{SealRow, entry_mac};
 pub(crate) use clients::{ClientRow, NewClient};

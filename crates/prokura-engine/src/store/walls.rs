@@ -1,0 +1,665 @@
+//! The wall between tenants (S-72): every method of the store is called for one tenant with the ids of another, on both
+//! databases. It finds nothing, changes nothing, or makes a row of its own. Called for the right tenant it finds or
+//! changes something, so that no wall holds for want of a row. A method without a wall fails the test.
+
+mod statements;
+
+use super::{
+    ContextRow, KeyRow, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken, NewSession, SealRow, Site, Store,
+    StoreError, Tx, driver::Driver, params,
+};
+use crate::{
+    AddressBody, AuditEvent, CreateLegalEntity, GroupTemplate, JoinState, LegalEntityDetails, NewAssignment, Outcome,
+    Profile, Segment, SegmentItem, SegmentMember, feed::Feed, one_time_link::Purpose, store::DatabaseConfig,
+    store::Reader,
+};
+use prokura_domain::{
+    ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, RefreshPolicy,
+    Revocation, RevocationKind, SegmentState, SessionId, TenantId, Timestamp, Validity,
+};
+use prokura_jose::{SecretHash, TokenVerifier};
+use prokura_testdb::Postgres;
+use serde_json::Map;
+use std::{collections::BTreeSet, fmt::Debug, str::FromStr, sync::Arc, time::Duration};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+const LATER: Timestamp = Timestamp::from_millis(9_000_000);
+
+/// Changes that make a row of the asking tenant's own although another tenant uses the same id.
+const OWN_ROWS: &[&str] = &[
+    "insert_audit_event",
+    "insert_client",
+    "insert_customer",
+    "insert_errand",
+    "insert_legal_entity",
+    "insert_seal",
+    "insert_segment",
+    "insert_signing_key",
+    "remember_device",
+    "take_attempt",
+    "take_turn",
+    "upsert_site",
+];
+
+/// Methods that belong to no tenant, and why.
+const OUTSIDE_TENANTS: &[(&str, &str)] = &[
+    ("schema_version", "the installation"),
+    ("installation_value", "the installation"),
+    ("set_installation_value", "the installation"),
+    ("claim_installation_value", "the installation"),
+    ("delete_installation_value", "the installation"),
+    ("operator_by_token", "operators are of the installation; their roles name tenants"),
+    ("insert_operator", "operators are of the installation; their roles name tenants"),
+    ("tenants", "the list of tenants itself"),
+    ("tenant_by_name", "finds the tenant"),
+    ("update_tenant", "the row names the tenant"),
+    ("revoke", "the entry names the tenant"),
+    ("revocations", "read by nodes, not by tenants"),
+    ("forget_revocations", "goes by age, by keys that name the tenant"),
+    ("forget_sessions", "goes by age, by keys that name the tenant"),
+    ("forget_attempts", "goes by age alone"),
+    ("tenants_with_unsealed_events", "answers with tenants only"),
+    ("forget_guards", "goes by age, by keys that name the tenant"),
+    ("forget_links", "goes by age, by keys that name the tenant"),
+    ("forget_errands", "goes by age, by keys that name the tenant"),
+    ("has_due_errand", "asked by nodes, not by tenants"),
+    ("claim_errands", "worked off by nodes; the row names the tenant"),
+    ("finish_errand", "the row names the tenant"),
+    ("postpone_errand", "the row names the tenant"),
+];
+
+fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// What is asked for: the rows of tenant `acme`, by ids that a change may want new.
+struct Cast {
+    /// Whether the asking tenant is a stranger: then new rows take ids that are in use next door.
+    is_stranger: bool,
+    session: SessionId,
+    family: FamilyId,
+    token: SecretHash,
+    older_token: SecretHash,
+    unused_token: SecretHash,
+    link: SecretHash,
+    email: Email,
+    acting_for: ActingFor,
+}
+
+impl Cast {
+    fn new(is_stranger: bool) -> Self {
+        Self {
+            is_stranger,
+            session: id("s-1"),
+            family: id("f-1"),
+            token: SecretHash::of("newest"),
+            older_token: SecretHash::of("older"),
+            unused_token: SecretHash::of("unused"),
+            link: SecretHash::of("link"),
+            email: Email::parse("ann@a.example").unwrap(),
+            acting_for: ActingFor { legal_entity: id("le-1"), assignment: id("a-1"), grant: id("g-1") },
+        }
+    }
+
+    /// The id of `acme`'s row for a stranger, a new one for `acme`.
+    fn fresh(&self, existing: &str) -> String {
+        if self.is_stranger { existing.to_owned() } else { format!("{existing}9") }
+    }
+}
+
+/// Whether an answer holds anything.
+trait Found {
+    fn is_found(&self) -> bool;
+}
+
+impl<T> Found for Option<T> {
+    fn is_found(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl<T> Found for Vec<T> {
+    fn is_found(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+impl Found for bool {
+    fn is_found(&self) -> bool {
+        *self
+    }
+}
+
+impl Found for () {
+    fn is_found(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! counts {
+    ($($number:ty),+) => {$(
+        impl Found for $number {
+            fn is_found(&self) -> bool {
+                *self != 0
+            }
+        }
+    )+};
+}
+counts!(i64, u32, u64, usize);
+
+/// A list of method names, and a function that calls one of them and says whether it found something.
+macro_rules! calls {
+    ($names:ident, $call:ident, |$on:ident: $kind:ty, $tenant:ident, $cast:ident|
+     $($method:ident($($argument:expr),* $(,)?) $(=> $is_found:expr)?;)+) => {
+        const $names: &[&str] = &[$(stringify!($method)),+];
+
+        async fn $call(name: &str, $on: &mut $kind, $tenant: &TenantId, $cast: &Cast) -> Result<bool, StoreError> {
+            match name {
+                $(stringify!($method) => {
+                    let answer = $on.$method($($argument),*).await?;
+                    $(let answer: bool = $is_found(answer);)?
+                    Ok(answer.is_found())
+                })+
+                _ => unreachable!("{name}"),
+            }
+        }
+    };
+}
+
+calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
+    address(tenant, &id("ann"), &id("ad-1"));
+    addresses(tenant, &id("ann"));
+    assignment(tenant, &id("a-1"));
+    assignments_following(tenant, &id("a-1"));
+    assignments_of_customer(tenant, &id("ann"));
+    attempts(tenant, "budget");
+    audit_event(tenant, "e-1");
+    audit_events(tenant, "", None, None, 9);
+    client(tenant, &id("sf"));
+    clients(tenant, "", 9);
+    context(tenant, &cast.session);
+    count_customers(tenant, None);
+    customer(tenant, &id("ann"));
+    customer_by_email(tenant, cast.email.key());
+    customers(tenant, "", None, 9);
+    customers_of_entity(tenant, &id("le-1"), "", None, 9);
+    entities_of(tenant, &id("ann"), 9);
+    entity_by_registration(tenant, "HRB 1");
+    families_of_session(tenant, &cast.session);
+    group_scopes(tenant, &id("ann"), Some(&id("le-1")));
+    is_family_active(tenant, &cast.family, NOW);
+    is_known_device(tenant, "account", "device");
+    is_link_open(tenant, &cast.link, Purpose::PasswordReset, NOW);
+    issue_facts(tenant, &id("sf"), Some(&cast.session), Some(&id("ann"))) => |facts: Option<super::issue::IssueFacts>| {
+        facts.is_some_and(|facts| facts.client.is_some() || facts.session.is_some() || facts.customer.is_some())
+    };
+    join_request(tenant, "j-1");
+    join_requests(tenant, None, None, "", 9);
+    last_seal(tenant);
+    legal_entity(tenant, &id("le-1"));
+    levels_below(tenant, &id("le-1"));
+    parent_chain(tenant, &id("le-2"));
+    password(tenant, &id("ann"));
+    predefined_group_of(tenant, &id("ann"), &id("le-1"));
+    refresh_token(tenant, &cast.token);
+    seals(tenant, 0, 9);
+    segment(tenant, &id("seg"));
+    segments_for(tenant, &id("ann"), Some(&id("le-1")), NOW, 9);
+    session(tenant, &cast.session);
+    sessions(tenant, None, "", 9);
+    signing_keys(tenant);
+    sites(tenant);
+    subsidiaries(tenant, &id("le-1"));
+    successor(tenant, &cast.family, &cast.older_token);
+    tenant(tenant) => |row: Option<super::TenantRow>| row.is_some_and(|row| row.name == "Name of acme");
+    unsealed_audit_events(tenant, 9);
+);
+
+calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
+    adopt_session(tenant, &cast.session, &id("bob"), "other", LATER, NOW);
+    advance_family(tenant, &cast.family, None, true, LATER, NOW);
+    assignment_for_issue(tenant, &id("ann"), &id("le-1"));
+    clear_default_address(tenant, &id("ann"), &id("ad-9"));
+    clear_primary(tenant, &id("le-1"), LATER);
+    count_repeat(tenant, &cast.older_token) => |repeats: u32| repeats != u32::MAX;
+    decide_join_request(tenant, "j-1", JoinState::Rejected, LATER);
+    delete_address(tenant, &id("ann"), &id("ad-1"));
+    delete_assignment(tenant, &id("a-2"));
+    delete_signing_key(tenant, &id("k-1"));
+    drop_context(tenant, &cast.session);
+    end_everything(tenant, LATER);
+    end_session(tenant, &cast.session, "test", LATER);
+    forget_customer_details(tenant, &id("ann"));
+    give_back_attempt(tenant, "budget");
+    hold_customer(tenant, &id("ann"));
+    insert_address(tenant, &id("ann"), &id("ad-9"), &AddressBody::default(), NOW);
+    insert_assignment(tenant, &id("a-9"), &id("g-9"), &assignment("bob", "le-1"), None, NOW);
+    insert_audit_event(tenant, &event(&cast.fresh("e-1")));
+    insert_client(tenant, &client(&id(&cast.fresh("sf"))), NOW);
+    insert_context(tenant, &context("s-2"));
+    insert_customer(tenant, &NewCustomer {
+        id: &id(&cast.fresh("ann")),
+        kind: CustomerKind::Customer,
+        email: Some(&Email::parse(&cast.fresh("ann@a.example")).unwrap()),
+        state: CustomerState::Active,
+        profile: &Profile::default(),
+    }, NOW);
+    insert_errand(tenant, &cast.fresh("o-1"), "mail", "sealed", NOW);
+    insert_family(tenant, &family(&id("f-9"), &cast.session, &id("ann"), &cast.acting_for), NOW);
+    insert_join_request(tenant, "j-9", &id("bob"), &id("le-1"), NOW);
+    insert_link(tenant, &cast.unused_token, &link(&id("ann")), NOW);
+    insert_legal_entity(tenant, &id(&cast.fresh("le-1")), &company(None), NOW);
+    insert_predefined_group(tenant, &id("group-9"), &id("le-2"), &template(), NOW);
+    insert_refresh_token(tenant, &token(&cast.unused_token, &id("f-2"), None), NOW);
+    insert_seal(tenant, &seal(if cast.is_stranger { 1 } else { 2 }));
+    insert_segment(tenant, &segment(&cast.fresh("seg")), NOW);
+    insert_segment_item(tenant, &id("seg"), &item("sku-9"), NOW);
+    insert_segment_member(tenant, &id("seg"), &member("bob"), NOW);
+    insert_session(tenant, &session(&id("s-9"), &id("ann")), NOW);
+    insert_signing_key(tenant, &key(&cast.fresh("k-1"), "next"));
+    insert_tenant(&id(&cast.fresh("acme")), "Another", "{}", NOW);
+    insert_tenant_name("client", &cast.fresh("sf"), tenant);
+    join_predefined_group(tenant, "m-9", &id("bob"), &id("le-1"), "B2B_BUYER", NOW);
+    leave_groups_of_entity(tenant, &id("ann"), &id("le-1"));
+    leave_predefined_groups(tenant, &id("ann"), &id("le-1"));
+    mark_sealed(tenant, "e-1", 1);
+    move_customer(tenant, &id("ann"), CustomerState::OnHold, LATER);
+    move_signing_key(tenant, &id("k-1"), "active", "retired", LATER);
+    note_context_use(tenant, &cast.session, LATER);
+    note_login(tenant, &id("ann"), LATER);
+    own_assignment(tenant, &id("a-2"), AssignmentKind::Contact, false, LATER);
+    prolong_refresh_token(tenant, &cast.token, Timestamp::from_millis(10_000_000));
+    prolong_session(tenant, &cast.session, Timestamp::from_millis(10_000_000));
+    redeem_link(tenant, &cast.link, Purpose::PasswordReset, NOW);
+    rehash_password(tenant, "c-1", "hash", "stronger");
+    remember_device(tenant, "account", "device", LATER);
+    revoke_links(tenant, &id("ann"), None, LATER);
+    revoke_family(tenant, &cast.family, "test", LATER);
+    rotate_leaf(tenant, &cast.family, LATER);
+    rotate_refresh_token(tenant, &cast.token, LATER);
+    set_context_customer(tenant, &cast.session, Some(&id("bob")), LATER);
+    set_context_entity(tenant, &cast.session, None);
+    set_password(tenant, &id("ann"), "c-9", "other", false, LATER);
+    take_attempt(tenant, "budget", 1_000_000_000, NOW);
+    take_turn(tenant, "k", "h", Timestamp::from_millis(10_000_000));
+    update_address(tenant, &id("ann"), &id("ad-1"), &AddressBody::default(), None, LATER);
+    update_client(tenant, &client_row("sf"), None, LATER);
+    update_context(tenant, &context("s-1"), 1, LATER);
+    update_email(tenant, &id("ann"), &Email::parse("other@a.example").unwrap(), LATER);
+    update_legal_entity(tenant, &id("le-1"), &company(None), 1, LATER);
+    update_profile(tenant, &id("ann"), &Profile::default(), None, LATER);
+    update_segment(tenant, &segment("seg"), None, LATER);
+    upsert_site(tenant, &site("main"), LATER);
+    use_password(tenant, "c-1", LATER);
+);
+
+fn assignment(customer: &str, entity: &str) -> NewAssignment {
+    NewAssignment {
+        id: None,
+        legal_entity: id(entity),
+        customer: id(customer),
+        kind: AssignmentKind::Contact,
+        is_primary: false,
+        group: None,
+    }
+}
+
+fn company(parent: Option<&str>) -> CreateLegalEntity {
+    CreateLegalEntity {
+        id: None,
+        name: "Company".to_owned(),
+        kind: CompanyKind::Company,
+        parent: parent.map(id),
+        details: LegalEntityDetails { registration_id: Some("HRB 1".to_owned()), ..LegalEntityDetails::default() },
+    }
+}
+
+fn client(client: &prokura_domain::ClientId) -> NewClient<'_> {
+    NewClient {
+        id: client,
+        name: "Storefront",
+        kind: ClientKind::Public,
+        secret_hash: None,
+        scopes: "",
+        grants: "password",
+        refresh_policy: RefreshPolicy::Family,
+        access_seconds: None,
+        refresh_seconds: None,
+        settings_json: "{}",
+    }
+}
+
+fn client_row(client: &str) -> super::ClientRow {
+    super::ClientRow {
+        id: id(client),
+        name: "Taken over".to_owned(),
+        kind: ClientKind::Public,
+        is_active: true,
+        secret_hash: None,
+        previous_secret_hash: None,
+        previous_secret_until: None,
+        scopes: String::new(),
+        grants: String::new(),
+        refresh_policy: RefreshPolicy::Family,
+        access_seconds: None,
+        refresh_seconds: None,
+        settings_json: "{}".to_owned(),
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+fn context(session: &str) -> ContextRow {
+    ContextRow {
+        session: id(session),
+        customer: Some(id("ann")),
+        legal_entity: Some(id("le-1")),
+        site: "main".to_owned(),
+        currency: "EUR".to_owned(),
+        language: "en".to_owned(),
+        target_location: "DE".to_owned(),
+        cart: Some("cart".to_owned()),
+        attributes_json: "{}".to_owned(),
+        version: 1,
+        used_at: NOW,
+    }
+}
+
+fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::CustomerId) -> NewSession<'a> {
+    NewSession {
+        id: session,
+        client: Box::leak(Box::new(id("sf"))),
+        customer: Some(customer),
+        site: None,
+        door: "password",
+        is_entity_locked: false,
+        authenticated_at: Some(NOW),
+        expires_at: LATER,
+        user_agent: None,
+        address: None,
+    }
+}
+
+fn family<'a>(
+    family: &'a FamilyId,
+    session: &'a SessionId,
+    customer: &'a prokura_domain::CustomerId,
+    acting_for: &'a ActingFor,
+) -> NewFamily<'a> {
+    NewFamily {
+        id: family,
+        session,
+        client: Box::leak(Box::new(id("sf"))),
+        customer: Some(customer),
+        acting_for: Some(acting_for),
+        expires_at: LATER,
+        tokens_until: LATER,
+    }
+}
+
+fn token<'a>(hash: &'a SecretHash, family: &'a FamilyId, predecessor: Option<&'a SecretHash>) -> NewRefreshToken<'a> {
+    NewRefreshToken {
+        hash,
+        family,
+        generation: 0,
+        salt: "salt",
+        predecessor,
+        legal_entity: None,
+        epoch: 0,
+        expires_at: LATER,
+    }
+}
+
+fn link(customer: &prokura_domain::CustomerId) -> NewLink<'_> {
+    NewLink { purpose: Purpose::PasswordReset, customer, payload_json: "{}", expires_at: LATER }
+}
+
+fn template() -> GroupTemplate {
+    GroupTemplate { code: "B2B_BUYER".to_owned(), name: "Buyer".to_owned(), scopes: "a b".to_owned() }
+}
+
+fn segment(segment: &str) -> Segment {
+    Segment {
+        id: id(segment),
+        name: Map::new(),
+        description: Map::new(),
+        site: None,
+        state: SegmentState::Active,
+        validity: Validity::default(),
+        details: Map::new(),
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+fn member(customer: &str) -> SegmentMember {
+    SegmentMember { customer: Some(id(customer)), legal_entity: Some(id("le-1")) }
+}
+
+fn item(item: &str) -> SegmentItem {
+    SegmentItem { kind: "PRODUCT".to_owned(), item: item.to_owned(), details: Map::new() }
+}
+
+fn site(site: &str) -> Site {
+    Site {
+        id: id(site),
+        name: "Main".to_owned(),
+        language: "en".to_owned(),
+        languages: vec!["en".to_owned()],
+        currency: "EUR".to_owned(),
+        country: "DE".to_owned(),
+        is_default: true,
+        is_active: true,
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+fn key(kid: &str, state: &str) -> KeyRow {
+    KeyRow {
+        kid: id(kid),
+        algorithm: "ES256".to_owned(),
+        state: state.to_owned(),
+        private_sealed: "sealed".to_owned(),
+        public_json: "{}".to_owned(),
+        created_at: NOW,
+        published_at: NOW,
+        activated_at: None,
+        retired_at: None,
+    }
+}
+
+fn seal(number: i64) -> SealRow {
+    SealRow { number, at: NOW, entries_json: "[]".to_owned(), mac: "mac".to_owned() }
+}
+
+fn event(event: &str) -> AuditEvent {
+    AuditEvent {
+        id: event.to_owned(),
+        at: NOW,
+        actor_kind: "system".to_owned(),
+        actor_id: "system".to_owned(),
+        verb: "test.done".to_owned(),
+        subject_kind: "customer".to_owned(),
+        subject_id: "ann".to_owned(),
+        legal_entity: None,
+        client: None,
+        session: None,
+        outcome: Outcome::Done,
+        refusal: None,
+        request_id: "r".to_owned(),
+        address: None,
+        user_agent: None,
+        detail_json: "{}".to_owned(),
+    }
+}
+
+/// One row of everything for `acme`; for `beta` nothing but the tenant.
+async fn build(store: &Store) -> Result<(), StoreError> {
+    let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
+    let cast = Cast::new(false);
+    let mut tx = store.write().await?;
+    for tenant in [&acme, &beta] {
+        tx.insert_tenant(tenant, &format!("Name of {tenant}"), "{}", NOW).await?;
+    }
+    tx.insert_tenant_name("client", "sf", &acme).await?;
+    tx.upsert_site(&acme, &site("main"), NOW).await?;
+    tx.insert_client(&acme, &client(&id("sf")), NOW).await?;
+    for (customer, email) in [("ann", Some(&cast.email)), ("bob", None)] {
+        let profile = Profile { given_name: "Ann".to_owned(), ..Profile::default() };
+        let (kind, state) = (CustomerKind::Customer, CustomerState::Active);
+        let customer = NewCustomer { id: &id(customer), kind, email, state, profile: &profile };
+        tx.insert_customer(&acme, &customer, NOW).await?;
+    }
+    tx.set_password(&acme, &id("ann"), "c-1", "hash", false, NOW).await?;
+    tx.insert_legal_entity(&acme, &id("le-1"), &company(None), NOW).await?;
+    tx.insert_legal_entity(&acme, &id("le-2"), &company(Some("le-1")), NOW).await?;
+    tx.insert_predefined_group(&acme, &id("group"), &id("le-1"), &template(), NOW).await?;
+    tx.join_predefined_group(&acme, "m-1", &id("ann"), &id("le-1"), "B2B_BUYER", NOW).await?;
+    let primary = NewAssignment { is_primary: true, ..assignment("ann", "le-1") };
+    tx.insert_assignment(&acme, &id("a-1"), &id("g-1"), &primary, None, NOW).await?;
+    tx.insert_assignment(&acme, &id("a-2"), &id("g-2"), &assignment("ann", "le-2"), Some(&id("a-1")), NOW).await?;
+    tx.insert_segment(&acme, &segment("seg"), NOW).await?;
+    tx.insert_segment_member(&acme, &id("seg"), &member("ann"), NOW).await?;
+    tx.insert_segment_item(&acme, &id("seg"), &item("sku"), NOW).await?;
+    for name in ["s-1", "s-2"] {
+        tx.insert_session(&acme, &session(&id(name), &id("ann")), NOW).await?;
+    }
+    tx.insert_context(&acme, &context("s-1")).await?;
+    for name in ["f-1", "f-2"] {
+        tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;
+    }
+    tx.insert_refresh_token(&acme, &token(&cast.older_token, &cast.family, None), NOW).await?;
+    tx.rotate_refresh_token(&acme, &cast.older_token, NOW).await?;
+    tx.insert_refresh_token(&acme, &token(&cast.token, &cast.family, Some(&cast.older_token)), NOW).await?;
+    tx.insert_signing_key(&acme, &key("k-1", "active")).await?;
+    tx.take_attempt(&acme, "budget", 1_000_000_000, NOW).await?;
+    tx.remember_device(&acme, "account", "device", NOW).await?;
+    let default_address = AddressBody { is_default: true, ..AddressBody::default() };
+    tx.insert_address(&acme, &id("ann"), &id("ad-1"), &default_address, NOW).await?;
+    tx.insert_join_request(&acme, "j-1", &id("ann"), &id("le-1"), NOW).await?;
+    tx.insert_link(&acme, &cast.link, &link(&id("ann")), NOW).await?;
+    tx.insert_errand(&acme, "o-1", "mail", "sealed", NOW).await?;
+    tx.take_turn(&acme, "k", "h", LATER).await?;
+    tx.insert_audit_event(&acme, &event("e-1")).await?;
+    tx.insert_seal(&acme, &seal(1)).await?;
+    tx.insert_operator(&id("op"), "Op", &cast.unused_token, &[("acme", "admin")], NOW).await?;
+    tx.revoke(Revocation {
+        id: "r-1".to_owned(),
+        tenant: acme.clone(),
+        kind: RevocationKind::Token,
+        value: "jti".to_owned(),
+        is_lifted: false,
+        at: NOW,
+        effective_at: LATER,
+        expires_at: LATER,
+    })
+    .await?;
+    // What no method of the store writes yet, or none writes on its own.
+    for statement in [
+        "INSERT INTO locations (tenant_id, id, name, kind, details_json, version, created_at, modified_at) \
+         VALUES ($1, 'loc', 'Place', 'OFFICE', '{}', 1, 1, 1)",
+        "INSERT INTO legal_entity_locations (tenant_id, legal_entity_id, location_id) VALUES ($1, 'le-1', 'loc')",
+        "INSERT INTO categories (tenant_id, id, code, name_json, position, is_published, details_json, version, \
+         created_at, modified_at) VALUES ($1, 'cat', 'c', '{}', 1, 1, '{}', 1, 1, 1)",
+        "INSERT INTO import_progress (tenant_id, kind, source_hash, line, state, state_at) \
+         VALUES ($1, 'customers', 'h', 1, 'running', 1)",
+    ] {
+        tx.execute(statement, params![&acme]).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Every row of a tenant, as text.
+async fn rows_of(reader: &mut Reader, tenant: &TenantId) -> String {
+    let mut all = String::new();
+    for table in statements::tables() {
+        let Some(key) = table.tenant_key() else { continue };
+        let sql = format!("SELECT {} FROM {} WHERE {key} = $1", table.columns.join(", "), table.name);
+        let mut rows = Vec::new();
+        for row in reader.query(sql.leak(), params![tenant]).await.unwrap() {
+            let cells = (0..table.columns.len()).map(|column| match row.get::<Option<i64>>(column) {
+                Ok(number) => format!("{number:?}"),
+                Err(_) => format!("{:?}", row.get::<Option<String>>(column).unwrap()),
+            });
+            rows.push(cells.collect::<Vec<_>>().join(" | "));
+        }
+        rows.sort_unstable();
+        all.push_str(&format!("{}: {}\n{}\n", table.name, rows.len(), rows.join("\n")));
+    }
+    all
+}
+
+async fn the_wall_holds(config: DatabaseConfig) {
+    let driver = Driver::open(config).await.unwrap();
+    driver.migrate(NOW).await.unwrap();
+    let store = Store::new(driver, Arc::new(Feed::new(Arc::new(TokenVerifier::new(16)))), [7; 32]);
+    build(&store).await.unwrap();
+    let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
+    let (own, stranger) = (Cast::new(false), Cast::new(true));
+    let before = rows_of(&mut store.read().await.unwrap(), &acme).await;
+    for line in before.lines() {
+        assert!(!line.ends_with(": 0"), "acme has no row in {line}");
+    }
+    for name in QUESTIONS {
+        let mut reader = store.read().await.unwrap();
+        assert!(ask(name, &mut reader, &acme, &own).await.unwrap(), "{name} finds nothing for acme itself");
+        assert!(!ask(name, &mut reader, &beta, &stranger).await.unwrap(), "{name} tells beta about acme");
+    }
+    for name in CHANGES {
+        let mut tx = store.write().await.unwrap();
+        let has_found = change(name, &mut tx, &acme, &own).await.unwrap();
+        let is_changed = rows_of(&mut tx, &acme).await != before;
+        assert!(has_found || is_changed, "{name} does nothing for acme itself");
+        drop(tx);
+        let mut tx = store.write().await.unwrap();
+        match change(name, &mut tx, &beta, &stranger).await {
+            // A foreign key says no. The transaction is over then.
+            Err(StoreError::Constraint) => {}
+            Err(error) => panic!("{name}: {error:?}"),
+            Ok(has_found) => {
+                assert!(!has_found || OWN_ROWS.contains(name), "{name} gives beta something of acme");
+                assert_eq!(rows_of(&mut tx, &acme).await, before, "{name} changes a row of acme for beta");
+            }
+        }
+    }
+    assert_eq!(rows_of(&mut store.read().await.unwrap(), &acme).await, before, "dropped is undone");
+    statements::prepare_all(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s72_nothing_of_a_tenant_is_seen_or_changed_from_another_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prokura.db");
+    the_wall_holds(DatabaseConfig::Sqlite { path, read_connections: 2 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s72_nothing_of_a_tenant_is_seen_or_changed_from_another_on_postgresql() {
+    let database = tokio::task::spawn_blocking(|| Postgres::shared().database()).await.unwrap();
+    let statement_deadline = Duration::from_secs(20);
+    the_wall_holds(DatabaseConfig::Postgres { url: database.url(), pool_size: 4, statement_deadline }).await;
+}
+
+#[test]
+fn s72_every_method_of_the_store_stands_behind_a_wall() {
+    let called: BTreeSet<&str> = QUESTIONS.iter().chain(CHANGES).copied().collect();
+    let outside: BTreeSet<&str> = OUTSIDE_TENANTS.iter().map(|(name, _)| *name).collect();
+    let (mut with_tenant, mut without) = (BTreeSet::new(), BTreeSet::new());
+    let sources = statements::sources();
+    for method in sources.iter().flat_map(statements::Source::methods) {
+        if method.takes_tenant {
+            with_tenant.insert(method.name)
+        } else {
+            without.insert(method.name)
+        };
+    }
+    let bare: Vec<_> = with_tenant.symmetric_difference(&called).collect();
+    assert!(bare.is_empty(), "these take a tenant and have no wall, or have a wall and are gone: {bare:?}");
+    let loose: Vec<_> = without.symmetric_difference(&outside).collect();
+    assert!(loose.is_empty(), "these take no tenant and nobody said why, or are gone: {loose:?}");
+}
