@@ -9,6 +9,8 @@ mod cli;
 mod doors;
 mod emporix;
 mod importing;
+mod keys;
+mod logs;
 mod outbox;
 mod reach;
 mod rotation;
