@@ -576,7 +576,7 @@ async fn build(store: &Store) -> Result<(), StoreError> {
 
 /// Every row of a tenant, as text.
 async fn rows_of(reader: &mut Reader, tenant: &TenantId) -> String {
-    let mut all = String::new();
+    let mut all = Vec::new();
     for table in statements::tables() {
         let Some(key) = table.tenant_key() else { continue };
         let sql = format!("SELECT {} FROM {} WHERE {key} = $1", table.columns.join(", "), table.name);
@@ -589,9 +589,9 @@ async fn rows_of(reader: &mut Reader, tenant: &TenantId) -> String {
             rows.push(cells.collect::<Vec<_>>().join(" | "));
         }
         rows.sort_unstable();
-        all.push_str(&format!("{}: {}\n{}\n", table.name, rows.len(), rows.join("\n")));
+        all.push(format!("{}: {}\n{}", table.name, rows.len(), rows.join("\n")));
     }
-    all
+    all.join("\n")
 }
 
 async fn the_wall_holds(config: DatabaseConfig) {

@@ -14,7 +14,7 @@ use std::{
 
 const BROWSER: &str = "/usr/bin/chromium";
 /// How long the browser may take, from its start to the printed page.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Services that are edges of their own: a step that asks one we do not have gets a 404 it can read.
 const SERVICES: &[(&str, &str)] = &[
