@@ -8,6 +8,7 @@ use std::{fs, path::Path};
 const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("DELETE FROM login_failures WHERE window_at < $1", "forgets by age"),
     ("DELETE FROM known_devices WHERE last_at < $1", "forgets by age"),
+    ("DELETE FROM operator_roles WHERE operator_id = $1", "an operator goes from every tenant at once"),
     ("SELECT 1 FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND", "whether a node has anything to do"),
 ];
 
@@ -96,7 +97,7 @@ impl Source {
                 while bytes[end] != b'"' {
                     end += if bytes[end] == b'\\' { 2 } else { 1 };
                 }
-                let text = tail[..end].split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+                let text = tail[..end].split_ascii_whitespace().collect::<Vec<_>>().join(" ").replace("\\\\", "\\");
                 if ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|start| text.starts_with(start)) {
                     statements.push(text);
                 }
@@ -146,6 +147,9 @@ pub(super) async fn prepare_all(store: &Store) {
     assert!(number >= 80, "{number} statements are too few to be all");
 }
 
+/// Where an optional parameter is compared with a number.
+const NUMBERS: &[&str] = &["version =", "is_primary =", "valid_from <="];
+
 /// The types of the parameters, as far as PostgreSQL does not find them itself: of one that is first asked whether it is
 /// there at all, it does not know. The store sends types with its values.
 fn types_of(statement: &str) -> String {
@@ -153,7 +157,7 @@ fn types_of(statement: &str) -> String {
     let types = (1..=count).map(|number| {
         if !statement.contains(&format!("${number} IS NULL")) {
             "unknown"
-        } else if statement.contains(&format!("version = ${number}")) {
+        } else if NUMBERS.iter().any(|column| statement.contains(&format!("{column} ${number}"))) {
             "bigint"
         } else {
             "text"

@@ -1,0 +1,408 @@
+//! The rows of the tenant whose wall is tested, one of everything, and the values its changes are called with.
+
+use super::{
+    super::{
+        ClientRow, ContextRow, KeyRow, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken, NewSession,
+        SealRow, Site, Store, StoreError, params,
+    },
+    LATER, NOW,
+};
+use crate::{
+    AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, Group, GroupDetails, GroupTemplate,
+    LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation, Segment,
+    SegmentItem, SegmentMember, SegmentViewer, one_time_link::Purpose,
+};
+use prokura_domain::{
+    ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, LocationKind,
+    MemberKind, RefreshPolicy, Revocation, RevocationKind, Scopes, SegmentItemKind, SegmentState, SessionId, TenantId,
+    Validity,
+};
+use prokura_jose::SecretHash;
+use serde_json::Map;
+use std::{fmt::Debug, str::FromStr};
+
+pub(super) fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// What is asked for: the rows of tenant `acme`, by ids that a change may want new.
+pub(super) struct Cast {
+    /// Whether the asking tenant is a stranger: then new rows take ids that are in use next door.
+    pub(super) is_stranger: bool,
+    pub(super) session: SessionId,
+    pub(super) family: FamilyId,
+    pub(super) token: SecretHash,
+    pub(super) older_token: SecretHash,
+    pub(super) unused_token: SecretHash,
+    pub(super) link: SecretHash,
+    pub(super) email: Email,
+    pub(super) acting_for: ActingFor,
+}
+
+impl Cast {
+    pub(super) fn new(is_stranger: bool) -> Self {
+        Self {
+            is_stranger,
+            session: id("s-1"),
+            family: id("f-1"),
+            token: SecretHash::of("newest"),
+            older_token: SecretHash::of("older"),
+            unused_token: SecretHash::of("unused"),
+            link: SecretHash::of("link"),
+            email: Email::parse("ann@a.example").unwrap(),
+            acting_for: ActingFor { legal_entity: id("le-1"), assignment: id("a-1"), grant: id("g-1") },
+        }
+    }
+
+    /// The id of `acme`'s row for a stranger, a new one for `acme`.
+    pub(super) fn fresh(&self, existing: &str) -> String {
+        if self.is_stranger { existing.to_owned() } else { format!("{existing}9") }
+    }
+}
+
+pub(super) fn assignment(customer: &str, entity: &str) -> NewAssignment {
+    NewAssignment {
+        id: None,
+        legal_entity: id(entity),
+        customer: id(customer),
+        kind: AssignmentKind::Contact,
+        is_primary: false,
+        group: None,
+    }
+}
+
+pub(super) fn company(parent: Option<&str>) -> CreateLegalEntity {
+    CreateLegalEntity {
+        id: None,
+        name: "Company".to_owned(),
+        kind: CompanyKind::Company,
+        parent: parent.map(id),
+        details: LegalEntityDetails { registration_id: Some("HRB 1".to_owned()), ..LegalEntityDetails::default() },
+    }
+}
+
+pub(super) fn client(client: &prokura_domain::ClientId) -> NewClient<'_> {
+    NewClient {
+        id: client,
+        name: "Storefront",
+        kind: ClientKind::Public,
+        secret_hash: None,
+        scopes: "",
+        grants: "password",
+        refresh_policy: RefreshPolicy::Family,
+        access_seconds: None,
+        refresh_seconds: None,
+        settings_json: "{}",
+    }
+}
+
+pub(super) fn client_row(client: &str) -> ClientRow {
+    ClientRow {
+        id: id(client),
+        name: "Taken over".to_owned(),
+        kind: ClientKind::Public,
+        is_active: true,
+        secret_hash: None,
+        previous_secret_hash: None,
+        previous_secret_until: None,
+        scopes: String::new(),
+        grants: String::new(),
+        refresh_policy: RefreshPolicy::Family,
+        access_seconds: None,
+        refresh_seconds: None,
+        settings_json: "{}".to_owned(),
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub(super) fn context(session: &str) -> ContextRow {
+    ContextRow {
+        session: id(session),
+        customer: Some(id("ann")),
+        legal_entity: Some(id("le-1")),
+        site: "main".to_owned(),
+        currency: "EUR".to_owned(),
+        language: "en".to_owned(),
+        target_location: "DE".to_owned(),
+        cart: Some("cart".to_owned()),
+        attributes_json: "{}".to_owned(),
+        version: 1,
+        used_at: NOW,
+    }
+}
+
+pub(super) fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::CustomerId) -> NewSession<'a> {
+    NewSession {
+        id: session,
+        client: Box::leak(Box::new(id("sf"))),
+        customer: Some(customer),
+        site: None,
+        door: "password",
+        is_entity_locked: false,
+        authenticated_at: Some(NOW),
+        expires_at: LATER,
+        user_agent: None,
+        address: None,
+    }
+}
+
+pub(super) fn family<'a>(
+    family: &'a FamilyId,
+    session: &'a SessionId,
+    customer: &'a prokura_domain::CustomerId,
+    acting_for: &'a ActingFor,
+) -> NewFamily<'a> {
+    NewFamily {
+        id: family,
+        session,
+        client: Box::leak(Box::new(id("sf"))),
+        customer: Some(customer),
+        acting_for: Some(acting_for),
+        expires_at: LATER,
+        tokens_until: LATER,
+    }
+}
+
+pub(super) fn token<'a>(
+    hash: &'a SecretHash,
+    family: &'a FamilyId,
+    predecessor: Option<&'a SecretHash>,
+) -> NewRefreshToken<'a> {
+    NewRefreshToken {
+        hash,
+        family,
+        generation: 0,
+        salt: "salt",
+        predecessor,
+        legal_entity: None,
+        epoch: 0,
+        expires_at: LATER,
+    }
+}
+
+pub(super) fn link(customer: &prokura_domain::CustomerId) -> NewLink<'_> {
+    NewLink { purpose: Purpose::PasswordReset, customer, payload_json: "{}", expires_at: LATER }
+}
+
+pub(super) fn template() -> GroupTemplate {
+    GroupTemplate { code: "B2B_BUYER".to_owned(), name: "Buyer".to_owned(), scopes: "a b".to_owned() }
+}
+
+pub(super) fn segment(segment: &str) -> Segment {
+    Segment {
+        id: id(segment),
+        name: Map::new(),
+        description: Map::new(),
+        site: None,
+        state: SegmentState::Active,
+        validity: Validity { from: None, until: Some(LATER) },
+        details: Map::new(),
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub(super) fn member(customer: &str) -> SegmentMember {
+    SegmentMember { customer: Some(id(customer)), legal_entity: Some(id("le-1")) }
+}
+
+pub(super) fn item(item: &str) -> SegmentItem {
+    SegmentItem { kind: SegmentItemKind::Product, item: item.to_owned(), details: Map::new() }
+}
+
+pub(super) fn site(site: &str) -> Site {
+    Site {
+        id: id(site),
+        name: "Main".to_owned(),
+        language: "en".to_owned(),
+        languages: vec!["en".to_owned()],
+        currency: "EUR".to_owned(),
+        country: "DE".to_owned(),
+        is_default: true,
+        is_active: true,
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub(super) fn key(kid: &str, state: &str) -> KeyRow {
+    KeyRow {
+        kid: id(kid),
+        algorithm: "ES256".to_owned(),
+        state: state.to_owned(),
+        private_sealed: "sealed".to_owned(),
+        public_json: "{}".to_owned(),
+        created_at: NOW,
+        published_at: NOW,
+        activated_at: None,
+        retired_at: None,
+    }
+}
+
+pub(super) fn seal(number: i64) -> SealRow {
+    SealRow { number, at: NOW, entries_json: "[]".to_owned(), mac: "mac".to_owned() }
+}
+
+pub(super) fn event(event: &str) -> AuditEvent {
+    AuditEvent {
+        id: event.to_owned(),
+        at: NOW,
+        actor_kind: "system".to_owned(),
+        actor_id: "system".to_owned(),
+        verb: "test.done".to_owned(),
+        subject_kind: "customer".to_owned(),
+        subject_id: "ann".to_owned(),
+        legal_entity: None,
+        client: None,
+        session: None,
+        outcome: Outcome::Done,
+        refusal: None,
+        request_id: "r".to_owned(),
+        address: None,
+        user_agent: None,
+        detail_json: "{}".to_owned(),
+    }
+}
+
+pub(super) fn viewer() -> SegmentViewer {
+    SegmentViewer { customer: id("ann"), legal_entity: Some(id("le-1")), is_private: true }
+}
+
+pub(super) fn category(category: &str) -> PutCategory {
+    PutCategory {
+        id: category.to_owned(),
+        parent: None,
+        code: "other".to_owned(),
+        name: Map::new(),
+        position: 2,
+        is_published: false,
+        details: Map::new(),
+    }
+}
+
+pub(super) fn group() -> PutGroup {
+    PutGroup {
+        id: None,
+        legal_entity: None,
+        code: None,
+        member_kind: MemberKind::Customer,
+        name: Map::new(),
+        description: Map::new(),
+        scopes: Scopes::default(),
+        details: GroupDetails::default(),
+    }
+}
+
+pub(super) fn group_row(group: &str) -> Group {
+    Group {
+        id: id(group),
+        legal_entity: None,
+        code: None,
+        member_kind: MemberKind::Customer,
+        name: Map::new(),
+        description: Map::new(),
+        scopes: Scopes::default(),
+        details: GroupDetails::default(),
+        version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub(super) fn location() -> PutLocation {
+    PutLocation {
+        id: None,
+        name: "Elsewhere".to_owned(),
+        kind: LocationKind::Warehouse,
+        details: LocationDetails::default(),
+    }
+}
+
+/// One row of everything for `acme`; for `beta` nothing but the tenant.
+pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
+    let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
+    let cast = Cast::new(false);
+    let mut tx = store.write().await?;
+    for tenant in [&acme, &beta] {
+        tx.insert_tenant(tenant, &format!("Name of {tenant}"), "{}", NOW).await?;
+    }
+    tx.insert_tenant_name("client", "sf", &acme).await?;
+    tx.upsert_site(&acme, &site("main"), NOW).await?;
+    tx.insert_client(&acme, &client(&id("sf")), NOW).await?;
+    for (customer, email) in [("ann", Some(&cast.email)), ("bob", None)] {
+        let profile = Profile { given_name: "Ann".to_owned(), ..Profile::default() };
+        let (kind, state) = (CustomerKind::Customer, CustomerState::Active);
+        let customer = NewCustomer { id: &id(customer), kind, email, state, profile: &profile };
+        tx.insert_customer(&acme, &customer, NOW).await?;
+    }
+    tx.set_password(&acme, &id("ann"), "c-1", "hash", false, NOW).await?;
+    tx.insert_legal_entity(&acme, &id("le-1"), &company(None), NOW).await?;
+    tx.insert_legal_entity(&acme, &id("le-2"), &company(Some("le-1")), NOW).await?;
+    tx.insert_legal_entity(&acme, &id("le-3"), &company(None), NOW).await?;
+    tx.insert_predefined_group(&acme, &id("group"), &id("le-1"), &template(), NOW).await?;
+    let group = tx.predefined_group(&acme, &id("le-1"), "B2B_BUYER").await?.unwrap();
+    tx.insert_member(&acme, "m-1", &group, "ann", None, NOW).await?;
+    tx.insert_federated_identity(&acme, "partner", "subject", &id("ann"), NOW).await?;
+    let details = AssignmentDetails::default();
+    let primary = NewAssignment { is_primary: true, ..assignment("ann", "le-1") };
+    tx.insert_assignment(&acme, (&id("a-1"), &id("g-1")), &primary, &details, None, NOW).await?;
+    tx.insert_assignment(&acme, (&id("a-2"), &id("g-2")), &assignment("ann", "le-2"), &details, Some(&id("a-1")), NOW)
+        .await?;
+    tx.insert_segment(&acme, &segment("seg"), NOW).await?;
+    tx.insert_segment_member(&acme, &id("seg"), &member("ann"), NOW).await?;
+    tx.insert_segment_item(&acme, &id("seg"), &item("sku"), NOW).await?;
+    let in_category = SegmentItem { kind: SegmentItemKind::Category, ..item("cat") };
+    tx.insert_segment_item(&acme, &id("seg"), &in_category, NOW).await?;
+    tx.insert_segment(&acme, &segment("seg-2"), NOW).await?;
+    for name in ["s-1", "s-2"] {
+        tx.insert_session(&acme, &session(&id(name), &id("ann")), NOW).await?;
+    }
+    tx.insert_context(&acme, &context("s-1")).await?;
+    for name in ["f-1", "f-2"] {
+        tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;
+    }
+    tx.insert_refresh_token(&acme, &token(&cast.older_token, &cast.family, None), NOW).await?;
+    tx.rotate_refresh_token(&acme, &cast.older_token, NOW).await?;
+    tx.insert_refresh_token(&acme, &token(&cast.token, &cast.family, Some(&cast.older_token)), NOW).await?;
+    tx.insert_signing_key(&acme, &key("k-1", "active")).await?;
+    tx.take_attempt(&acme, "budget", 1_000_000_000, NOW).await?;
+    tx.remember_device(&acme, "account", "device", NOW).await?;
+    let default_address = AddressBody { is_default: true, ..AddressBody::default() };
+    tx.insert_address(&acme, &id("ann"), &id("ad-1"), &default_address, NOW).await?;
+    tx.insert_join_request(&acme, "j-1", &id("ann"), &id("le-1"), NOW).await?;
+    tx.insert_link(&acme, &cast.link, &link(&id("ann")), NOW).await?;
+    tx.insert_errand(&acme, "o-1", "mail", "sealed", NOW).await?;
+    tx.take_turn(&acme, "k", "h", LATER).await?;
+    tx.insert_audit_event(&acme, &event("e-1")).await?;
+    tx.insert_seal(&acme, &seal(1)).await?;
+    tx.insert_operator(&id("op"), "Op", &cast.unused_token, &[("acme", "admin")], NOW).await?;
+    tx.revoke(Revocation {
+        id: "r-1".to_owned(),
+        tenant: acme.clone(),
+        kind: RevocationKind::Token,
+        value: "jti".to_owned(),
+        is_lifted: false,
+        at: NOW,
+        effective_at: LATER,
+        expires_at: LATER,
+    })
+    .await?;
+    let office = PutLocation { name: "Place".to_owned(), kind: LocationKind::Office, ..location() };
+    tx.insert_location(&acme, &id("loc"), &office, NOW).await?;
+    tx.link_location(&acme, &id("le-1"), &id("loc")).await?;
+    let first = PutCategory { code: "c".to_owned(), position: 1, is_published: true, ..category("cat") };
+    tx.insert_category(&acme, &first, NOW).await?;
+    // No method of the store writes this one on its own.
+    tx.execute(
+        "INSERT INTO import_progress (tenant_id, kind, source_hash, line, state, state_at)
+         VALUES ($1, 'customers', 'h', 1, 'running', 1)",
+        params![&acme],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
