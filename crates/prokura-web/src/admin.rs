@@ -13,6 +13,7 @@ mod legal_entities;
 mod openapi;
 mod operators;
 mod request;
+mod segments;
 mod sessions;
 mod sites;
 mod tenants;
@@ -45,6 +46,7 @@ fn documented() -> OpenApiRouter<Web> {
         .merge(customers::routes())
         .merge(legal_entities::routes())
         .merge(assignments::routes())
+        .merge(segments::routes())
         .merge(sessions::routes())
         .merge(keys::routes())
         .merge(audit::routes())

@@ -2,7 +2,8 @@
 //! that says so.
 
 use prokura_domain::{
-    AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, Timestamp,
+    AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, SegmentItemKind,
+    SegmentState, Timestamp,
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{fmt::Display, str::FromStr};
@@ -56,6 +57,16 @@ pub(super) struct Address(pub(super) Email);
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Email::parse(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// A moment (RFC 3339).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        moment(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -133,6 +144,10 @@ pub(super) fn email_schema() -> Schema {
     text_schema(3, 254).format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))).into()
 }
 
+pub(super) fn moment_schema() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+}
+
 pub(super) fn object_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -156,6 +171,8 @@ word_schemas!(
     company_kind_schema: CompanyKind,
     assignment_kind_schema: AssignmentKind,
     group_code_schema: GroupCode,
+    segment_state_schema: SegmentState,
+    item_kind_schema: SegmentItemKind,
 );
 
 #[cfg(test)]

@@ -441,6 +441,54 @@ async fn a_tenant_is_made_changed_and_closed() {
     assert!(!jwks.contains(active["id"].as_str().unwrap()), "a compromised key is not published");
 }
 
+async fn a_segment_takes_in_members_and_items(database: Database) {
+    let office = Office::open(database).await;
+    let path = "/tenants/acme/segments/seg-1";
+    let body = json!({ "name": { "en": "Tools" }, "valid_from": "2026-01-01T00:00:00Z" });
+    assert_eq!(office.send(Method::PUT, path, &[], Some(&body)).await.status, 428);
+    let made = office.send(Method::PUT, path, &[("if-none-match", "*")], Some(&body)).await;
+    assert_eq!((made.status, etag(&made)), (201, "\"1\"".to_owned()), "{}", made.text);
+    assert_eq!(office.send(Method::PUT, path, &[("if-none-match", "*")], Some(&body)).await.status, 412);
+    assert_eq!(office.send(Method::PUT, path, &[("if-match", "\"9\"")], Some(&body)).await.status, 412);
+    let ann = office.world.ann.as_str();
+    let members = json!({ "members": [
+        { "customer_id": ann }, { "legal_entity_id": "le-1" }, { "customer_id": ann, "legal_entity_id": "le-2" },
+        { "customer_id": "nobody" }, {},
+    ] });
+    let results = office.post(&format!("{path}/members"), &members).await.json()["results"].clone();
+    let words: Vec<_> = results.as_array().unwrap().iter().map(|result| result["outcome"].clone()).collect();
+    assert_eq!(words, ["added", "added", "added", "refused", "refused"], "{results}");
+    let acting = office.world.acting("le-1").await;
+    assert_eq!(acting.standing.segments.len(), 1, "the token knows it");
+    let items =
+        json!({ "items": (0..5).map(|n| json!({ "kind": "PRODUCT", "id": format!("p/{n}") })).collect::<Vec<_>>() });
+    assert_eq!(office.post(&format!("{path}/items"), &items).await.json()["results"][4]["outcome"], "added");
+    assert_eq!(office.post(&format!("{path}/items"), &items).await.json()["results"][4]["outcome"], "replaced");
+    for (part, expected) in [("members", 3), ("items", 5)] {
+        let (mut seen, mut cursor) = (0, String::new());
+        loop {
+            let page = office.get(&format!("{path}/{part}?limit=2{cursor}")).await.json();
+            seen += page["items"].as_array().unwrap().len();
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, expected, "{part}");
+        let other = if part == "items" { "members" } else { "items" };
+        assert!(cursor.is_empty() || office.get(&format!("{path}/{other}?limit=2{cursor}")).await.status == 400);
+    }
+    assert_eq!(office.send(Method::DELETE, path, &[], None).await.status, 409, "it has members");
+    let out = json!({ "members": [{ "legal_entity_id": "le-1" }, { "legal_entity_id": "le-3" }] });
+    let results = office.post(&format!("{path}/members/remove"), &out).await.json()["results"].clone();
+    assert_eq!((&results[0]["outcome"], &results[1]["outcome"]), (&json!("removed"), &json!("refused")));
+    let out = json!({ "items": [{ "kind": "PRODUCT", "id": "p/0" }] });
+    assert_eq!(office.post(&format!("{path}/items/remove"), &out).await.json()["results"][0]["outcome"], "removed");
+    let gone = office.send(Method::DELETE, &format!("{path}?with_contents=true"), &[], None).await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    assert_eq!(office.get(path).await.status, 404);
+}
+
 #[tokio::test]
 async fn two_changes_at_once_are_both_kept() {
     let office = Office::open(Database::Sqlite).await;
@@ -485,4 +533,5 @@ on_both_databases!(
     s70_an_assignment_removed_here_ends_its_tokens_at_once,
     s74_a_cursor_opens_only_the_list_it_was_made_for,
     versions_keep_changes_of_others,
+    a_segment_takes_in_members_and_items,
 );

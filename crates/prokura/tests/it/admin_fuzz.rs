@@ -50,6 +50,12 @@ async fn fuzz(database: Database) {
     let server = &office.world.server;
     // Somebody the fuzzer does not remove itself: its token is asked for again at the end.
     let token = operator(server, &[("*", "admin")]).await;
+    for id in ["seg-1", "seg-2"] {
+        let path = format!("/admin/v1/tenants/acme/segments/{id}");
+        let body = json!({ "name": { "en": id } });
+        let made = send(server, Method::PUT, &path, Some(&token), &[("if-none-match", "*")], Some(&body)).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("schemathesis.toml");
     std::fs::write(&config, config_text(&office)).unwrap();
@@ -105,6 +111,7 @@ fn config_text(office: &Office) -> String {
 "path.legal_entity" = "le-1"
 "path.assignment" = "{first}"
 "path.site" = "main"
+"path.segment" = "seg-1"
 
 [[operations]]
 include-operation-id = "delete_assignment"
@@ -113,6 +120,10 @@ parameters = {{ "path.assignment" = "{second}" }}
 [[operations]]
 include-operation-id = ["delete_customer", "set_customer_state"]
 parameters = {{ "path.customer" = "nobody" }}
+
+[[operations]]
+include-operation-id = "delete_segment"
+parameters = {{ "path.segment" = "seg-2" }}
 
 [[operations]]
 include-operation-id = "delete_legal_entity"

@@ -101,6 +101,10 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
         }
         path
     };
+    let segment = json!({ "name": { "en": "Segment" } });
+    let new = [("if-none-match", "*")];
+    let made = office.send(Method::PUT, "/tenants/acme/segments/seg-1", &new, Some(&segment)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     let before = trail(&office).await;
     let unauthorized = server.get("/admin/v1/me", None).await.text;
     for operation in operations().iter().filter(|operation| operation.id != OPEN) {
