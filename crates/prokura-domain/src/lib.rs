@@ -26,7 +26,7 @@ pub use id::{
     AddressId, AssignmentId, AuditEventId, ClientId, CustomerId, FamilyId, GrantId, GroupId, InvalidId, KeyId,
     LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId, TokenId,
 };
-pub use policy::{Redemption, RefreshPolicy, RefreshTokenState, Replay};
+pub use policy::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, Redemption, RefreshPolicy, RefreshTokenState, Replay};
 pub use ports::{Clock, Entropy, EntropyUnavailable};
 pub use revocation::{Revocation, RevocationKind};
 pub use scope::{InvalidScope, Scope, Scopes};

@@ -2,9 +2,11 @@
 
 use crate::Timestamp;
 
-/// How long after its rotation the direct predecessor is answered with the same successor, however it is configured
-/// (S-26 a).
-const MAX_LEEWAY_SECONDS: u32 = 60;
+/// How long after its rotation the direct predecessor is answered with the same successor, in seconds, where nothing
+/// else is configured (S-26 a).
+pub const DEFAULT_LEEWAY_SECONDS: u32 = 10;
+/// The same, however it is configured (S-26 b).
+pub const MAX_LEEWAY_SECONDS: u32 = 60;
 
 /// What using a refresh token does to it. Set per client; each dialect has its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub enum RefreshPolicy {
     /// Single use. The direct predecessor gets the same successor again for `leeway_seconds`; any later use of a
     /// rotated token revokes the family (S-25 to S-27).
     Rotate {
-        /// Seconds after the rotation; 0 allows no second use.
+        /// Seconds after the rotation, at most [`MAX_LEEWAY_SECONDS`]; 0 allows no second use.
         leeway_seconds: u32,
     },
     /// The same string until it ends.

@@ -98,6 +98,10 @@ impl Engine {
                 return Err(refusal.into());
             }
         };
+        if self.is_repeated_too_often(&mut tx, tenant, &row, redemption, &hash, now).await? {
+            self.punish_reuse(tx, tenant, &row, &Refusal::InvalidGrant, origin).await?;
+            return Err(Refusal::InvalidGrant.into());
+        }
         tx.prolong_session(&tenant.id, &row.session, now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()))
             .await?;
         let chain =

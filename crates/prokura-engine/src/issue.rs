@@ -99,7 +99,7 @@ pub(crate) enum Chain<'a> {
     /// A successor for the family's newest token.
     Rotate { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
     /// The same answer again: the successor that was made before.
-    Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp },
+    Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp, before: Option<&'a ActingFor> },
     /// The same string again, with a later end.
     Keep { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
 }
@@ -236,10 +236,13 @@ impl Engine {
             Some(family) => ("family", family.as_str()),
             None => ("client", order.client.as_str()),
         };
-        let entry = Entry::new(&actor, order.door.verb(), kind, id)
+        let mut entry = Entry::new(&actor, order.door.verb(), kind, id)
             .entity(standing.legal_entity())
             .client(order.client)
             .session(standing.session.as_ref());
+        if matches!(order.chain, Chain::Repeat { .. }) {
+            entry = entry.detail(serde_json::json!({ "is_repeated": true }));
+        }
         self.audit(tx, &tenant.id, order.origin, entry, now).await?;
 
         let token = AccessToken {
@@ -381,7 +384,7 @@ impl Engine {
                 standing.epoch = epoch;
                 Ok(Some(granted((*presented).clone(), expires_at, now)))
             }
-            Chain::Repeat { family, epoch, successor, expires_at } => {
+            Chain::Repeat { family, epoch, successor, expires_at, before: _ } => {
                 standing.family = Some((*family).clone());
                 standing.epoch = *epoch;
                 Ok(Some(granted(successor.clone(), *expires_at, now)))
@@ -426,8 +429,8 @@ impl Engine {
 impl Chain<'_> {
     fn before(&self) -> Option<&ActingFor> {
         match self {
-            Self::Rotate { before, .. } | Self::Keep { before, .. } => *before,
-            Self::None | Self::Begin | Self::Repeat { .. } => None,
+            Self::Rotate { before, .. } | Self::Keep { before, .. } | Self::Repeat { before, .. } => *before,
+            Self::None | Self::Begin => None,
         }
     }
 }

@@ -11,8 +11,9 @@ use crate::{
 use prokura_domain::{ActingFor, LegalEntityId, Redemption, RefreshTokenState, Replay, Standing, Subject, Timestamp};
 use prokura_jose::{Secret, SecretHash};
 
-/// Repeated answers for one lost token that are still believed (S-26).
+/// Repeated answers of one family that are still believed within [`REPEATS_SECONDS`] (S-26).
 const MAX_REPEATS: u32 = 5;
+const REPEATS_SECONDS: i64 = 3_600;
 /// A repetition that comes this soon is a racing tab, not a lost answer, and is not counted.
 const RACE_MILLIS: i64 = 2_000;
 
@@ -84,6 +85,9 @@ impl Engine {
         } else if redemption == Redemption::Repeat && entity != row.acting_for.as_ref().map(|a| &a.legal_entity) {
             // The answer that was lost named another company: this is not the same request (S-26).
             Err(Refusal::InvalidGrant.into())
+        } else if self.is_repeated_too_often(&mut tx, tenant, &row, redemption, &hash, now).await? {
+            self.punish_reuse(tx, tenant, &row, &Refusal::InvalidGrant, origin).await?;
+            return Err(Refusal::InvalidGrant.into());
         } else {
             let before = row.acting_for.as_ref();
             let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
@@ -139,6 +143,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Counts a repeated answer, and tells whether the family got more of them than answers get lost (S-26).
+    pub(crate) async fn is_repeated_too_often(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &RefreshTokenRow,
+        redemption: Redemption,
+        hash: &SecretHash,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        if redemption != Redemption::Repeat || is_racing(row, now) {
+            return Ok(false);
+        }
+        let since = now.plus_seconds(-REPEATS_SECONDS);
+        Ok(tx.count_repeat(&tenant.id, &row.family, hash, since).await? > MAX_REPEATS)
+    }
+
     /// What the issuing function is to do with the chain of refresh tokens.
     pub(crate) async fn chain<'a>(
         &self,
@@ -156,11 +177,8 @@ impl Engine {
             Redemption::Keep => Ok(Chain::Keep { family, family_expires_at, presented, before }),
             Redemption::Repeat => {
                 let (salt, expires_at) = tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
-                if !is_racing(row, self.clock.now()) {
-                    tx.count_repeat(&tenant.id, hash).await?;
-                }
                 let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
-                Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })
+                Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at, before })
             }
         }
     }
@@ -171,7 +189,6 @@ pub(crate) fn redeem(row: &RefreshTokenRow, now: Timestamp) -> Result<Redemption
     let policy = row.refresh_policy.filter(|_| row.is_family_active).ok_or(Refusal::InvalidGrant)?;
     let until = row.expires_at.min(row.family_expires_at);
     match policy.redeem(row.state, until, now) {
-        Ok(Redemption::Repeat) if row.repeats >= MAX_REPEATS && !is_racing(row, now) => Err(Refusal::InvalidGrant),
         Ok(redemption) => Ok(redemption),
         Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
         Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),

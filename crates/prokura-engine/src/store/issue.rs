@@ -54,7 +54,6 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) family: FamilyId,
     pub(crate) state: RefreshTokenState,
     pub(crate) expires_at: Timestamp,
-    pub(crate) repeats: u32,
     pub(crate) session: SessionId,
     pub(crate) client: ClientId,
     /// The client's policy; `None` when the client is gone.
@@ -138,7 +137,7 @@ impl Reader {
     ) -> Result<Option<RefreshTokenRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT r.family_id, r.state, r.state_at, r.expires_at, r.repeats, f.session_id, f.client_id, f.customer_id,
+                "SELECT r.family_id, r.state, r.state_at, r.expires_at, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
                         CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds
                    FROM refresh_tokens r
@@ -152,26 +151,25 @@ impl Reader {
         let at: Timestamp = row.get(2)?;
         let state = match row.get::<String>(1)?.as_str() {
             "active" => RefreshTokenState::Active,
-            "rotated" => RefreshTokenState::Rotated { at, is_direct_predecessor: row.get(14)? },
+            "rotated" => RefreshTokenState::Rotated { at, is_direct_predecessor: row.get(13)? },
             _ => RefreshTokenState::Revoked,
         };
-        let refresh_policy = match row.get::<Option<String>>(15)? {
+        let refresh_policy = match row.get::<Option<String>>(14)? {
             None => None,
-            Some(word) => Some(policy_from(&word, row.get(16)?)?),
+            Some(word) => Some(policy_from(&word, row.get(15)?)?),
         };
         Ok(Some(RefreshTokenRow {
             family: row.get(0)?,
             state,
             expires_at: row.get(3)?,
-            repeats: row.get(4)?,
-            session: row.get(5)?,
-            client: row.get(6)?,
+            session: row.get(4)?,
+            client: row.get(5)?,
             refresh_policy,
-            customer: row.get(7)?,
-            acting_for: acting_for(row.get(8)?, row.get(9)?, row.get(10)?)?,
-            epoch: row.get(11)?,
-            is_family_active: row.get::<String>(12)? == "active",
-            family_expires_at: row.get(13)?,
+            customer: row.get(6)?,
+            acting_for: acting_for(row.get(7)?, row.get(8)?, row.get(9)?)?,
+            epoch: row.get(10)?,
+            is_family_active: row.get::<String>(11)? == "active",
+            family_expires_at: row.get(12)?,
         }))
     }
 
@@ -275,16 +273,27 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Counts a repeated answer for a rotated token; returns how many there were.
-    pub(crate) async fn count_repeat(&mut self, tenant: &TenantId, hash: &SecretHash) -> Result<u32, StoreError> {
+    /// Counts a repeated answer for a rotated token; returns how many its family had for tokens rotated after `since`.
+    pub(crate) async fn count_repeat(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        hash: &SecretHash,
+        since: Timestamp,
+    ) -> Result<u32, StoreError> {
+        self.execute(
+            "UPDATE refresh_tokens SET repeats = repeats + 1 WHERE tenant_id = $1 AND hash = $2 AND state = 'rotated'",
+            params![tenant, hash],
+        )
+        .await?;
         let row = self
             .query_one(
-                "UPDATE refresh_tokens SET repeats = repeats + 1
-                  WHERE tenant_id = $1 AND hash = $2 AND state = 'rotated' RETURNING repeats",
-                params![tenant, hash],
+                "SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) FROM refresh_tokens
+                  WHERE tenant_id = $1 AND family_id = $2 AND state_at > $3",
+                params![tenant, family, since],
             )
             .await?;
-        row.map_or(Ok(u32::MAX), |row| row.get(0))
+        row.map_or(Ok(0), |row| row.get(0))
     }
 
     /// Moves the end of a token that is used again and again ([`RefreshPolicy::Reuse`]).

@@ -228,7 +228,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     assignment_for_issue(tenant, &id("ann"), &id("le-1"));
     clear_default_address(tenant, &id("ann"), &id("ad-9"));
     clear_primary(tenant, &id("le-1"), LATER);
-    count_repeat(tenant, &cast.older_token) => |repeats: u32| repeats != u32::MAX;
+    count_repeat(tenant, &cast.family, &cast.older_token, Timestamp::from_millis(0));
     decide_join_request(tenant, "j-1", JoinState::Rejected, LATER);
     delete_address(tenant, &id("ann"), &id("ad-1"));
     delete_assignment(tenant, &id("a-2"));

@@ -17,9 +17,19 @@ fn is_refused(result: &Result<Granted, Error>, expected: &Refusal) -> bool {
     matches!(result, Err(Error::Refused(refusal)) if refusal == expected)
 }
 
+/// How many repeated answers the trail knows of a family.
+async fn repeats_in_trail(world: &World, granted: &Granted) -> usize {
+    let family = granted.standing.family.as_ref().unwrap().as_str();
+    let about = Some(("family", family));
+    let events = world.engine().audit_events(&world.tenant, "", about, Some("customer.refresh"), 200).await.unwrap();
+    events.iter().filter(|event| event.detail_json.contains("\"is_repeated\":true")).count()
+}
+
 on_both_databases!(
     s25_racing_refreshes_get_the_same_successor,
     s26_a_lost_answer_is_given_again,
+    s26_a_family_whose_answers_get_lost_all_the_time_is_not_believed,
+    s26_a_longer_grace_knows_no_token_but_the_direct_predecessor,
     s26_a_repeated_request_may_not_ask_for_something_else,
     s27_reuse_outside_the_grace_ends_the_family,
     s28_what_was_rotated_stays_rotated_on_another_node,
@@ -53,8 +63,10 @@ async fn s26_a_lost_answer_is_given_again(database: Database) {
     let first = token(&world.log_in(PASSWORD).await.unwrap().granted);
     let lost = world.refresh(&first, Some("le-1")).await.unwrap();
     world.server.advance(3);
+    assert_eq!(repeats_in_trail(&world, &lost).await, 0);
     let again = world.refresh(&first, Some("le-1")).await.unwrap();
     assert_eq!(token(&again).expose(), token(&lost).expose());
+    assert_eq!(repeats_in_trail(&world, &lost).await, 1, "each use of the grace is in the trail");
     assert_eq!(again.standing.legal_entity().unwrap().as_str(), "le-1");
     // Five answers in a row may get lost; whoever loses more is not believed.
     for _ in 0..4 {
@@ -63,6 +75,48 @@ async fn s26_a_lost_answer_is_given_again(database: Database) {
     let sixth = world.refresh(&first, Some("le-1")).await;
     assert!(is_refused(&sixth, &Refusal::InvalidGrant), "{sixth:?}");
     assert!(world.refresh(&token(&lost), None).await.is_err(), "and counts as reuse");
+}
+
+async fn s26_a_family_whose_answers_get_lost_all_the_time_is_not_believed(database: Database) {
+    let world = World::new(database, ROTATE).await;
+    let mut newest = token(&world.log_in(PASSWORD).await.unwrap().granted);
+    for hour in 0..2 {
+        for _ in 0..5 {
+            let older = newest;
+            newest = token(&world.refresh(&older, None).await.unwrap());
+            world.server.advance(3);
+            assert!(world.refresh(&older, None).await.is_ok(), "five an hour, of whichever token, in hour {hour}");
+        }
+        if hour == 0 {
+            world.server.advance(3_600);
+        }
+    }
+    // Two tabs at the same moment are no lost answer, however often.
+    let older = newest;
+    let newest = token(&world.refresh(&older, None).await.unwrap());
+    for _ in 0..20 {
+        assert!(world.refresh(&older, None).await.is_ok());
+    }
+    world.server.advance(3);
+    let sixth = world.refresh(&older, None).await;
+    assert!(is_refused(&sixth, &Refusal::InvalidGrant), "{sixth:?}");
+    let after = world.refresh(&newest, None).await;
+    assert!(is_refused(&after, &Refusal::InvalidGrant), "the family is dead: {after:?}");
+}
+
+async fn s26_a_longer_grace_knows_no_token_but_the_direct_predecessor(database: Database) {
+    let world = World::new(database, RefreshPolicy::Rotate { leeway_seconds: 60 }).await;
+    let first = token(&world.log_in(PASSWORD).await.unwrap().granted);
+    let second = world.refresh(&first, None).await.unwrap();
+    world.server.advance(59);
+    let again = world.refresh(&first, None).await.unwrap();
+    assert_eq!(token(&again).expose(), token(&second).expose());
+    let third = world.refresh(&token(&second), None).await.unwrap();
+    let reused = world.refresh(&first, None).await;
+    assert!(is_refused(&reused, &Refusal::InvalidGrant), "its successor was redeemed, so its answer was not lost");
+    assert!(!world.is_good(&third.access_token));
+    let after = world.refresh(&token(&third), None).await;
+    assert!(is_refused(&after, &Refusal::InvalidGrant), "{after:?}");
 }
 
 async fn s26_a_repeated_request_may_not_ask_for_something_else(database: Database) {
