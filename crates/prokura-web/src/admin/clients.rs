@@ -9,7 +9,7 @@ use super::{
 };
 use crate::Web;
 use axum::{Json, extract::State};
-use prokura_domain::{ClientId, ClientKind, RefreshPolicy};
+use prokura_domain::{ClientId, ClientKind, DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, RefreshPolicy};
 use prokura_engine::{Client, ClientChange, CreateClient};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,8 +18,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// How long the secret before stays good when nobody says, and at the longest.
 const USUAL_OVERLAP: u32 = 86_400;
 const MAX_OVERLAP: u32 = 30 * 86_400;
-/// The longest time after its rotation a refresh token is answered once more.
-const MAX_LEEWAY: u32 = 60;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(get, change)).routes(routes!(rotate_secret))
@@ -121,7 +119,7 @@ struct NewClient {
     /// What using a refresh token does to it; `rotate` when absent.
     #[serde(default)]
     refresh_policy: Option<PolicyWord>,
-    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`; 10 when absent.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 60)]
     leeway_seconds: Option<u32>,
@@ -197,7 +195,7 @@ fn joined(field: &str, words: &[String], most: usize) -> Result<String, Fault> {
 }
 
 fn policy(word: PolicyWord, leeway_seconds: u32) -> Result<RefreshPolicy, Fault> {
-    if leeway_seconds > MAX_LEEWAY {
+    if leeway_seconds > MAX_LEEWAY_SECONDS {
         return Err(Fault::invalid("leeway_seconds", "at most 60"));
     }
     Ok(match word {
@@ -278,7 +276,7 @@ async fn create(
         grants: joined("grants", &body.grants, 20)?,
         refresh_policy: policy(
             body.refresh_policy.unwrap_or(PolicyWord::Rotate),
-            body.leeway_seconds.unwrap_or_default(),
+            body.leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
         )?,
         access_seconds: body.access_seconds,
         refresh_seconds: body.refresh_seconds,
@@ -320,7 +318,11 @@ async fn change(
             // Half of it stays as it is, so the change rests on the version that half was read from.
             let there = engine.client(&by.tenant, &id).await?;
             version = version.or(Some(there.version));
-            let (kept_word, kept_leeway) = policy_parts(there.refresh_policy);
+            let kept_leeway = match there.refresh_policy {
+                RefreshPolicy::Rotate { leeway_seconds } => leeway_seconds,
+                RefreshPolicy::Reuse | RefreshPolicy::Family => DEFAULT_LEEWAY_SECONDS,
+            };
+            let (kept_word, _) = policy_parts(there.refresh_policy);
             Some(policy(word.unwrap_or(kept_word), leeway.unwrap_or(kept_leeway))?)
         }
     };

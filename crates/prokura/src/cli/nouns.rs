@@ -1,7 +1,8 @@
 //! The nouns of the command line and what can be done with them. Passwords and secrets are read from standard input or
 //! a file, never from an argument, which other users of the machine could see.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
+use prokura_domain::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS};
 use std::path::PathBuf;
 
 /// Whose things.
@@ -107,6 +108,9 @@ pub enum ClientCommand {
         /// What using a refresh token does to it.
         #[arg(long, value_enum, default_value = "rotate")]
         refresh_policy: Policy,
+        /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+        #[arg(long, default_value_t = DEFAULT_LEEWAY_SECONDS, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
+        leeway_seconds: u32,
     },
     /// Switch one off, with every token it got.
     Disable {

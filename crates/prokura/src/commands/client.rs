@@ -34,7 +34,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
             )
             .await
         }
-        ClientCommand::Create { of, id, name, kind, grants, scopes, refresh_policy } => {
+        ClientCommand::Create { of, id, name, kind, grants, scopes, refresh_policy, leeway_seconds } => {
             let request = CreateClient {
                 id: id.map(|id| parse("id", &id)).transpose()?,
                 name,
@@ -45,7 +45,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 scopes: scopes.join(" "),
                 grants: grants.join(" "),
                 refresh_policy: match refresh_policy {
-                    Policy::Rotate => RefreshPolicy::Rotate { leeway_seconds: 0 },
+                    Policy::Rotate => RefreshPolicy::Rotate { leeway_seconds },
                     Policy::Reuse => RefreshPolicy::Reuse,
                     Policy::Family => RefreshPolicy::Family,
                 },

@@ -202,6 +202,31 @@ async fn s70_what_is_removed_here_ends_on_the_other_node() {
 }
 
 #[tokio::test]
+async fn s26_a_client_has_ten_seconds_of_grace_unless_told_otherwise() {
+    let office = Office::open(Database::Sqlite).await;
+    let clients = "/tenants/acme/clients";
+    let leeway = async |id: &str| office.get(&format!("{clients}/{id}")).await.json()["leeway_seconds"].clone();
+    for (id, more, expected) in [
+        ("c-1", json!({}), 10),
+        ("c-2", json!({ "refresh_policy": "rotate", "leeway_seconds": 60 }), 60),
+        ("c-3", json!({ "refresh_policy": "rotate", "leeway_seconds": 0 }), 0),
+        ("c-4", json!({ "refresh_policy": "family" }), 0),
+    ] {
+        let mut body = json!({ "id": id, "name": id, "kind": "public" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let made = office.post(clients, &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_eq!(leeway(id).await, expected, "{id}");
+    }
+    let too_long = json!({ "id": "c-5", "name": "c-5", "kind": "public", "leeway_seconds": 61 });
+    assert_eq!(office.post(clients, &too_long).await.status, 422);
+    let path = format!("{clients}/c-4");
+    let rotate = json!({ "refresh_policy": "rotate" });
+    assert_eq!(office.send(Method::PATCH, &path, &[], Some(&rotate)).await.status, 200);
+    assert_eq!(leeway("c-4").await, 10);
+}
+
+#[tokio::test]
 async fn s02_secrets_are_made_here_shown_once_and_never_stored() {
     let office = Office::open(Database::Sqlite).await;
     let clients = "/tenants/acme/clients";

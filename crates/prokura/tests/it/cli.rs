@@ -120,6 +120,16 @@ fn a_company_is_set_up_from_the_command_line() {
 }
 
 #[test]
+fn s26_no_client_gets_a_grace_of_more_than_a_minute() {
+    let desk = Desk::new();
+    desk.one(&["tenant", "create", "acme"]);
+    let create = ["client", "create", "--tenant", "acme", "--name", "x", "--leeway-seconds"];
+    let message = desk.fails(&[create.as_slice(), &["61"]].concat(), 2);
+    assert!(message.contains("61"), "{message}");
+    desk.one(&[create.as_slice(), &["60"]].concat());
+}
+
+#[test]
 fn a_password_is_never_an_argument() {
     let desk = Desk::new();
     desk.one(&["tenant", "create", "acme"]);
