@@ -1,13 +1,18 @@
-//! Backup and restore of the embedded database (S-145, S-146). The copy is taken by the database itself, so it is whole
-//! whatever goes on meanwhile, and sealed in pieces with the master key. A restore begins a new epoch: whatever was
-//! handed out before it is not good any more, so a backup cannot raise what was revoked since.
+//! Backup of the embedded database, and the epoch a restore of either database begins (S-145, S-146). The copy is taken
+//! by the database itself, so it is whole whatever goes on meanwhile, and sealed in pieces with the master key. Whatever
+//! was handed out before a restore is not good any more, so a backup cannot raise what was revoked since.
 
-use crate::{Actor, Engine, Error, Fault, Origin, Tenant, audit::Entry, store::StoreError};
+use crate::{
+    Actor, Engine, Error, Fault, Origin, Tenant,
+    audit::Entry,
+    store::{DatabaseConfig, StoreError, copy},
+};
 use prokura_jose::MasterKey;
 use std::{
-    fs::{File, remove_file},
+    fs::{File, OpenOptions, TryLockError, remove_file},
     io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
-    path::Path,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
 };
 
 /// The first line of a backup.
@@ -15,21 +20,60 @@ const HEADER: &str = "prokura backup 1";
 /// Bytes of the database under one seal.
 const PIECE: usize = 1 << 20;
 
-impl Engine {
-    /// Writes a sealed copy of the embedded database to `file`, which must not exist, and returns the size of the
-    /// copied database in bytes.
-    ///
-    /// # Errors
-    /// A fault; on PostgreSQL always, with the tool to take instead.
-    pub async fn backup(&self, file: &Path) -> Result<u64, Error> {
-        let plain = file.with_extension("part");
-        self.store.driver().backup_to(&plain).await?;
-        let (master_key, from, to) = (self.master_key.clone(), plain.clone(), file.to_owned());
-        let sealed = tokio::task::spawn_blocking(move || seal(&master_key, &from, &to)).await;
-        let _ = remove_file(&plain);
-        Ok(sealed.map_err(|_| Fault::Worker)?.map_err(StoreError::other)?)
-    }
+/// Writes a sealed copy of the embedded database to `file`, which must not exist, and returns the size of the copied
+/// database in bytes. A node may be running on it, and goes on.
+///
+/// # Errors
+/// A fault: no database there, another backup under way, a file that cannot be written. On PostgreSQL always, with the
+/// tool to take instead.
+pub async fn back_up(database: &DatabaseConfig, master_key: &MasterKey, file: &Path) -> Result<u64, Error> {
+    let DatabaseConfig::Sqlite { path, .. } = database else {
+        copy(database, file).await?;
+        return Ok(0);
+    };
+    // What is not sealed yet stays beside the database it is a copy of, and never lies where backups are kept.
+    let plain = PlainCopy::begin(path).map_err(StoreError::unavailable)?;
+    copy(database, &plain.path).await?;
+    let (master_key, to) = (master_key.clone(), file.to_owned());
+    let sealed = tokio::task::spawn_blocking(move || seal(&master_key, &plain.path, &to)).await;
+    Ok(sealed.map_err(|_| Fault::Worker)?.map_err(StoreError::unavailable)?)
+}
 
+/// The copy before it is sealed, gone with this value. One at a time: the lock is let go of however the process ends,
+/// and who comes next removes what was left.
+struct PlainCopy {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl PlainCopy {
+    fn begin(database: &Path) -> io::Result<Self> {
+        let beside = |suffix: &str| {
+            let mut name = database.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside(".copy-lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another backup of this database is under way"),
+            TryLockError::Error(error) => error,
+        })?;
+        let path = beside(".copy");
+        if path.exists() {
+            remove_file(&path)?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+}
+
+impl Drop for PlainCopy {
+    fn drop(&mut self) {
+        let _ = remove_file(&self.path);
+    }
+}
+
+impl Engine {
     /// The number of the newest migration.
     ///
     /// # Errors
@@ -38,7 +82,8 @@ impl Engine {
         Ok(self.store.read().await?.schema_version().await?)
     }
 
-    /// After a restore: ends every session, one-time link and signing key from before it. Returns the sessions ended.
+    /// After a restore, by whatever tool: ends every session, refresh token, one-time link and signing key from before it.
+    /// Returns the sessions ended. Done again after it was interrupted, it goes on.
     ///
     /// # Errors
     /// Only faults.
@@ -105,9 +150,17 @@ pub fn open_backup(master_key: &MasterKey, from: &Path, to: &Path) -> io::Result
     Ok(written)
 }
 
+/// Seals `from` piece by piece into the new file `to`. When that fails, nothing is left of it.
 fn seal(master_key: &MasterKey, from: &Path, to: &Path) -> io::Result<u64> {
-    let mut from = File::open(from)?;
-    let mut out = BufWriter::new(File::create_new(to)?);
+    let from = File::open(from)?;
+    let out = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
+    seal_into(master_key, from, out).inspect_err(|_| {
+        let _ = remove_file(to);
+    })
+}
+
+fn seal_into(master_key: &MasterKey, mut from: File, out: File) -> io::Result<u64> {
+    let mut out = BufWriter::new(out);
     writeln!(out, "{HEADER}")?;
     let mut read = |piece: &mut Vec<u8>| {
         piece.clear();

@@ -53,7 +53,7 @@ mod throttle;
 pub use addresses::{Address, AddressBody, AddressDetails};
 pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, AuditFilter, Outcome};
-pub use backup::open_backup;
+pub use backup::{back_up, open_backup};
 pub use begin_guest::BeginGuest;
 pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};

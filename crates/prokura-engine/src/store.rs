@@ -35,7 +35,7 @@ pub(crate) use clients::{ClientRow, NewClient};
 pub(crate) use contexts::ContextRow;
 pub(crate) use customers::{CredentialRow, NewCustomer};
 pub use driver::{DatabaseConfig, StoreError};
-pub(crate) use driver::{Driver, Reader, Row, params};
+pub(crate) use driver::{Driver, Reader, Row, copy, params};
 pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow};
 pub(crate) use links::NewLink;
 pub(crate) use outbox::OutboxRow;

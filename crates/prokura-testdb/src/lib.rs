@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     net::TcpListener,
     os::unix::{
-        fs::{MetadataExt, chown},
+        fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -52,6 +52,12 @@ pub struct Database<'a> {
     name: String,
 }
 
+/// A dump in the folder of its server, gone with it.
+#[derive(Debug)]
+pub struct Dump {
+    file: String,
+}
+
 impl Postgres {
     /// The server all tests of this process share. It starts when first asked for.
     ///
@@ -67,6 +73,19 @@ impl Postgres {
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// A server of one's own that shows a certificate (certificate and key in PEM) and lets nobody in who does not
+    /// encrypt.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed or does not start.
+    pub fn start_encrypted(certificate: &str, key: &str) -> Self {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(certificate: Option<(&str, &str)>) -> Self {
         let bin = find_bin().expect(
             "PostgreSQL is needed for this test, and no pg_ctl and initdb were found in /usr/lib/postgresql/*/bin or \
              on the PATH: install the Debian package \"postgresql\"",
@@ -80,6 +99,9 @@ impl Postgres {
         let mut server = Self { bin, account, port: 0, databases: AtomicU32::new(0), keeper, folder };
         let data = server.data();
         server.run("initdb", ["--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C", "-U", USER, "-D", &data]);
+        if let Some((certificate, key)) = certificate {
+            server.encrypt(certificate, key);
+        }
         for attempt in 1.. {
             server.port = free_port();
             match server.try_resume() {
@@ -100,6 +122,27 @@ impl Postgres {
         Database { server: self, name }
     }
 
+    /// Dumps the database at `url` with PostgreSQL's own tool.
+    ///
+    /// # Panics
+    /// When it cannot be dumped.
+    pub fn dump(&self, url: &str) -> Dump {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let file = self.folder.path().join(format!("dump_{number}")).display().to_string();
+        self.run("pg_dump", ["--format=custom", "--file", &file, "--dbname", url]);
+        Dump { file }
+    }
+
+    /// A new database with what was dumped.
+    ///
+    /// # Panics
+    /// When it cannot be restored.
+    pub fn restore(&self, dump: &Dump) -> Database<'_> {
+        let database = self.database();
+        self.run("pg_restore", ["--exit-on-error", "--dbname", &database.url(), &dump.file]);
+        database
+    }
+
     /// Stops the server and cuts off everybody. [`Postgres::resume`] starts it again at the same address.
     ///
     /// # Panics
@@ -114,6 +157,22 @@ impl Postgres {
     /// When it does not start.
     pub fn resume(&self) {
         self.try_resume().expect("a server that starts again");
+    }
+
+    fn encrypt(&self, certificate: &str, key: &str) {
+        let data = PathBuf::from(self.data());
+        let write = |name: &str, text: &str| {
+            let path = data.join(name);
+            fs::write(&path, text).expect("a file of the server");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file for the server alone");
+            if let Some(Account { user, group }) = self.account {
+                chown(&path, Some(user), Some(group)).expect("a file given to the account of the server");
+            }
+        };
+        write("server.crt", certificate);
+        write("server.key", key);
+        write("pg_hba.conf", "hostssl all all 127.0.0.1/32 trust\n");
+        write("postgresql.auto.conf", "ssl = on\n");
     }
 
     fn try_resume(&self) -> Result<(), String> {
@@ -146,6 +205,8 @@ impl Postgres {
         let status = command(self.bin.join(program), self.account)
             .args(arguments)
             .current_dir(self.folder.path())
+            // Not ours: the tools look for certificates there, and may not be able to read it.
+            .env("HOME", self.folder.path())
             .stdin(Stdio::null())
             .stdout(copy(&said)?)
             .stderr(copy(&said)?)

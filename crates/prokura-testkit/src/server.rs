@@ -106,6 +106,11 @@ impl TestServer {
 
     /// Another node on the same PostgreSQL database, with the same clock and master key.
     pub async fn start_second_node(&self) -> Self {
+        self.start_beside(self.database.clone()).await
+    }
+
+    /// Another server with the same clock and master key on another database, as on a restored copy.
+    pub async fn start_beside(&self, database: DatabaseConfig) -> Self {
         let options = Options {
             database: self.options.database,
             has_background: self.options.has_background,
@@ -113,7 +118,7 @@ impl TestServer {
             settings: self.options.settings.clone(),
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
-        Self::start_node(self.database.clone(), folder, mail, Arc::clone(&self.clock), options).await
+        Self::start_node(database, folder, mail, Arc::clone(&self.clock), options).await
     }
 
     async fn start_node(

@@ -111,7 +111,7 @@ pub enum Command {
     Migrate,
     /// See whether a node could start here, and what would be wrong.
     Doctor,
-    /// Write a consistent copy of the embedded database, encrypted with the master key.
+    /// Write a consistent copy of the embedded database, encrypted with the master key. A node may be running on it.
     Backup {
         /// The file to write; must not exist.
         file: PathBuf,
@@ -119,7 +119,11 @@ pub enum Command {
     /// Put a backup in the place of the database. Tokens and sessions from before it are not good any more.
     Restore {
         /// The file to read.
-        file: PathBuf,
+        #[arg(required_unless_present = "mark")]
+        file: Option<PathBuf>,
+        /// The database was restored already, by its own tools as with PostgreSQL: only end what was handed out before.
+        #[arg(long, conflicts_with = "file")]
+        mark: bool,
     },
     /// Look at the configuration.
     Config {

@@ -55,7 +55,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => storage::migrate(&config, output).await,
         Command::Doctor => doctor::doctor(&config, output).await,
         Command::Backup { file } => storage::backup(&config, &file, output).await,
-        Command::Restore { file } => storage::restore(&config, &file, output).await,
+        Command::Restore { file: Some(file), .. } => storage::restore(&config, &file, output).await,
+        Command::Restore { file: None, .. } => storage::mark_restored(&config, output).await,
         Command::Config { command: ConfigCommand::Check } => {
             say(&format!("{config:#?}"))?;
             Ok(ExitCode::SUCCESS)

@@ -31,7 +31,8 @@ pub enum DatabaseConfig {
     /// A server that any number of nodes share.
     Postgres {
         /// `postgresql://user:password@host1,host2/name?target_session_attrs=read-write`: one or several hosts, tried
-        /// in their order. The connection is not encrypted; `sslmode=require` is refused.
+        /// in their order. `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`) and `sslrootcert` (a file
+        /// in PEM) say how the connection is encrypted and whom it believes.
         url: String,
         /// The most connections at a time; at least 1. One more listens to notifications.
         pool_size: usize,
@@ -146,16 +147,6 @@ impl Driver {
         }
     }
 
-    /// Writes a consistent copy of the whole database to `path`, where nothing may be yet.
-    pub(crate) async fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
-        match &self.database {
-            Database::Sqlite(sqlite) => sqlite.backup_to(path.to_owned()).await,
-            Database::Postgres(_) => {
-                Err(StoreError::misuse("PostgreSQL is backed up with its own tools: use pg_dump or pg_basebackup"))
-            }
-        }
-    }
-
     /// Waits for transactions at work, tidies up and closes. Whoever comes later gets [`StoreError::Unavailable`].
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         match &self.database {
@@ -173,6 +164,16 @@ impl Driver {
         match &self.database {
             Database::Sqlite(sqlite) => sqlite.commits().await,
             Database::Postgres(_) => 0,
+        }
+    }
+}
+
+/// Writes a consistent copy of the whole database to `path`, where nothing may be yet; beside running nodes as well.
+pub(crate) async fn copy(database: &DatabaseConfig, path: &Path) -> Result<(), StoreError> {
+    match database {
+        DatabaseConfig::Sqlite { path: source, .. } => sqlite::copy(source.clone(), path.to_owned()).await,
+        DatabaseConfig::Postgres { .. } => {
+            Err(StoreError::misuse("PostgreSQL is backed up with its own tools: use pg_dump or pg_basebackup"))
         }
     }
 }

@@ -16,22 +16,42 @@ pub(super) async fn migrate(config: &Config, output: Output) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies the embedded database while it may be in use by nobody else, and seals the copy with the master key.
+/// Seals a copy of the embedded database with the master key. The engine is not opened: a node may have the file.
 pub(super) async fn backup(config: &Config, file: &Path, output: Output) -> anyhow::Result<ExitCode> {
     if file.exists() {
         bail!("{} exists already: name a new file", file.display());
     }
-    let engine = node::open_engine(config).await?;
-    let bytes = engine.backup(file).await?;
-    engine.close().await?;
+    // A key made here and now would belong to no node.
+    if config.master_key.value.expose().is_empty() && !config.master_key.file.exists() {
+        bail!("there is no master key at {}: a backup is sealed with it", config.master_key.file.display());
+    }
+    let bytes = prokura_engine::back_up(&config.database()?, &config.master_key()?, file)
+        .await
+        .with_context(|| format!("{} cannot be written", file.display()))?;
     answer(output, &format!("{bytes} bytes in {}", file.display()), &json!({ "file": file, "bytes": bytes }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Begins the epoch after a restore that another tool has made, as `pg_restore`.
+pub(super) async fn mark_restored(config: &Config, output: Output) -> anyhow::Result<ExitCode> {
+    let engine = node::open_engine(config).await?;
+    let ended = engine.begin_restored_epoch().await?;
+    engine.close().await?;
+    answer(
+        output,
+        &format!("a new epoch has begun; {ended} sessions from before it have ended, people log in again"),
+        &json!({ "ended_sessions": ended }),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts a backup in the place of the database. The database that was there is kept beside it.
 pub(super) async fn restore(config: &Config, file: &Path, output: Output) -> anyhow::Result<ExitCode> {
     let DatabaseConfig::Sqlite { path, .. } = config.database()? else {
-        bail!("only the embedded database is restored here: PostgreSQL is restored with its own tools");
+        bail!(
+            "only the embedded database is restored here: restore PostgreSQL with its own tools, then run \
+             `prokura restore --mark`"
+        );
     };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

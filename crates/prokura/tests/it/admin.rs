@@ -263,9 +263,9 @@ async fn s02_secrets_are_made_here_shown_once_and_never_stored() {
         panic!("this test reads a file")
     };
     let backup = path.with_extension("copy");
-    office.server().engine.backup(&backup).await.unwrap();
     let plain = path.with_extension("plain");
     let key = prokura_jose::MasterKey::from_bytes([7; 32]);
+    prokura_engine::back_up(&office.server().database, &key, &backup).await.unwrap();
     prokura_engine::open_backup(&key, &backup, &plain).unwrap();
     let mut bytes = std::fs::read(&plain).unwrap();
     for suffix in ["", "-wal"] {

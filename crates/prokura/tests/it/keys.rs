@@ -258,7 +258,7 @@ async fn s146_a_restore_raises_nothing_that_was_handed_out_before_it() {
     let (folder, mail) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let early = world.acting("le-1").await;
     let sealed = folder.path().join("prokura.backup");
-    world.engine().backup(&sealed).await.unwrap();
+    prokura_engine::back_up(&world.server.database, &MasterKey::from_bytes(MASTER_KEY), &sealed).await.unwrap();
     let early_token = early.refresh.as_ref().unwrap().token.clone();
     let rotated = world.refresh(&early_token, Some("le-2")).await.unwrap();
     let late = world.acting("le-1").await;

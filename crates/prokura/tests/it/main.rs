@@ -5,6 +5,7 @@
 mod admin;
 mod admin_fuzz;
 mod arrange;
+mod backup;
 mod browser;
 mod cli;
 mod doors;

@@ -47,7 +47,6 @@ pub(super) struct Sqlite {
 }
 
 struct Shared {
-    path: PathBuf,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: Arc<Readers>,
 }
@@ -60,7 +59,7 @@ struct Readers {
 
 impl Sqlite {
     pub(super) async fn open(path: PathBuf, read_connections: usize) -> Result<Self, StoreError> {
-        let (shared, checkpoints) = blocking(move || open(path, read_connections)).await?;
+        let (shared, checkpoints) = blocking(move || open(&path, read_connections)).await?;
         let shared = Arc::new(shared);
         checkpoint::spawn(&shared.writer, checkpoints);
         Ok(Self { shared })
@@ -83,30 +82,6 @@ impl Sqlite {
         Turn::begin(&self.shared.writer).await
     }
 
-    /// A copy in one file. It appears under its name only when it is complete and on disk.
-    pub(super) async fn backup_to(&self, path: PathBuf) -> Result<(), StoreError> {
-        let source = self.shared.path.clone();
-        blocking(move || {
-            let fault = |error: std::io::Error| StoreError::unavailable(error);
-            if path.exists() {
-                return Err(StoreError::misuse(format!("{} exists already", path.display())));
-            }
-            let partial = with_suffix(&path, ".partial");
-            if partial.exists() {
-                std::fs::remove_file(&partial).map_err(fault)?;
-            }
-            drop(private_file(&partial)?);
-            let connection = connect(&source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            let name = partial.to_str().ok_or_else(|| StoreError::misuse("the path of a backup must be UTF-8"))?;
-            connection.execute("VACUUM INTO $1", [name]).map_err(|error| translate(&error))?;
-            File::open(&partial).and_then(|file| file.sync_all()).map_err(fault)?;
-            std::fs::rename(&partial, &path).map_err(fault)?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(fault)
-        })
-        .await
-    }
-
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         self.shared.readers.permits.close();
         self.shared.readers.idle.lock().clear();
@@ -118,6 +93,41 @@ impl Sqlite {
     pub(super) async fn commits(&self) -> u64 {
         self.shared.writer.lock().await.commits_while_open().unwrap_or_default()
     }
+}
+
+/// Copies the database at `source` into one file, whoever has it open and whatever they change meanwhile: a read
+/// transaction of SQLite's own, for which no lock of ours is taken. The copy appears under its name only when it is
+/// complete and on disk.
+pub(super) async fn copy(source: PathBuf, path: PathBuf) -> Result<(), StoreError> {
+    blocking(move || {
+        let partial = with_suffix(&path, ".partial");
+        copy_by_way_of(&partial, &source, &path).inspect_err(|_| {
+            let _ = std::fs::remove_file(&partial);
+        })
+    })
+    .await
+}
+
+fn copy_by_way_of(partial: &Path, source: &Path, path: &Path) -> Result<(), StoreError> {
+    let fault = |error: std::io::Error| StoreError::unavailable(error);
+    if path.exists() {
+        return Err(StoreError::misuse(format!("{} exists already", path.display())));
+    }
+    // Opening it would say so as well, but in SQLite's words.
+    if !source.exists() {
+        return Err(StoreError::misuse(format!("there is no database at {}", source.display())));
+    }
+    if partial.exists() {
+        std::fs::remove_file(partial).map_err(fault)?;
+    }
+    drop(private_file(partial)?);
+    let connection = connect(source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let name = partial.to_str().ok_or_else(|| StoreError::misuse("the path of a backup must be UTF-8"))?;
+    connection.execute("VACUUM INTO $1", [name]).map_err(|error| translate(&error))?;
+    File::open(partial).and_then(|file| file.sync_all()).map_err(fault)?;
+    std::fs::rename(partial, path).map_err(fault)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(fault)
 }
 
 /// One of the connections that read; it goes back when dropped.
@@ -153,15 +163,15 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(StoreError::unavailable)?
 }
 
-fn open(path: PathBuf, read_connections: usize) -> Result<(Shared, checkpoint::Checkpoints), StoreError> {
+fn open(path: &Path, read_connections: usize) -> Result<(Shared, checkpoint::Checkpoints), StoreError> {
     let version = rusqlite::version_number();
     if version < OLDEST_SQLITE {
         let version = rusqlite::version();
         return Err(StoreError::misuse(format!("SQLite {version} is too old, 3.51.3 or newer is needed")));
     }
-    let lock = lock(&path)?;
-    private_file(&path)?;
-    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let lock = lock(path)?;
+    private_file(path)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(|error| translate(&error))?;
     if mode != "wal" {
@@ -172,7 +182,7 @@ fn open(path: PathBuf, read_connections: usize) -> Result<(Shared, checkpoint::C
         .execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864")
         .map_err(|error| translate(&error))?;
 
-    let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let checkpointer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // It may hold the writer up, so it does not wait for a reader that stays.
     checkpointer
         .execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 20")
@@ -181,11 +191,11 @@ fn open(path: PathBuf, read_connections: usize) -> Result<(Shared, checkpoint::C
 
     let read_connections = read_connections.max(1);
     let idle = (0..read_connections)
-        .map(|_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+        .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
         .collect::<Result<Vec<_>, _>>()?;
     let readers = Arc::new(Readers { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(read_connections)) });
     let writer = Writer::new(connection, checkpoints.nudge(), lock);
-    Ok((Shared { path, writer: Arc::new(tokio::sync::Mutex::new(writer)), readers }, checkpoints))
+    Ok((Shared { writer: Arc::new(tokio::sync::Mutex::new(writer)), readers }, checkpoints))
 }
 
 /// Takes the database for this process. The operating system lets go of it when the process ends, however it ends.

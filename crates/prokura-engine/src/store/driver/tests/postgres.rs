@@ -209,6 +209,6 @@ async fn errors_do_not_repeat_the_values_of_a_row() {
 #[tokio::test]
 async fn a_backup_is_left_to_the_tools_of_the_server() {
     let setup = Setup::postgres().await;
-    let error = setup.driver.backup_to(Path::new("/tmp/backup")).await.unwrap_err();
+    let error = copy(&setup.config, Path::new("/tmp/backup")).await.unwrap_err();
     assert!(error.source().unwrap().to_string().contains("pg_dump"));
 }
