@@ -5,6 +5,7 @@
 
 mod fault;
 mod listen;
+mod tls;
 mod wire;
 
 pub(super) use wire::column;
@@ -20,7 +21,9 @@ use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
-use tokio_postgres::{Config, Error, NoTls};
+
+use tls::Tls;
+use tokio_postgres::{Config, Error, config::SslMode, error::SqlState};
 
 /// How long to wait for a host to answer before the next one is tried.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,6 +40,7 @@ const BATCH_DEADLINE: Duration = Duration::from_hours(1);
 pub(super) struct Postgres {
     pool: Pool,
     config: Arc<Config>,
+    tls: Tls,
     deadline: Duration,
     /// Listeners end when it says so, or goes away.
     closing: Arc<watch::Sender<bool>>,
@@ -44,6 +48,8 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) fn open(url: &str, pool_size: usize, deadline: Duration) -> Result<Self, StoreError> {
+        let (url, wanted) = tls::split(url)?;
+        let tls = wanted.connector()?;
         // Its error may repeat parts of the URL, and the URL may hold a password.
         let mut config: Config =
             url.parse().map_err(|_| StoreError::misuse("the database URL is no PostgreSQL connection string"))?;
@@ -51,6 +57,7 @@ impl Postgres {
             config.application_name("prokura");
         }
         config
+            .ssl_mode(wanted.ssl_mode())
             .connect_timeout(CONNECT)
             .tcp_user_timeout(deadline.max(CONNECT))
             .keepalives(true)
@@ -58,7 +65,7 @@ impl Postgres {
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(3);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, recycling);
+        let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
         // A server that lost us must not hold our locks for long. Longer than our deadline, so ours comes first.
         let settings = format!(
             "SET statement_timeout = {limit}; SET idle_in_transaction_session_timeout = {limit}",
@@ -77,7 +84,7 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::other)?;
-        Ok(Self { pool, config: Arc::new(config), deadline, closing: Arc::new(watch::Sender::new(false)) })
+        Ok(Self { pool, config: Arc::new(config), tls, deadline, closing: Arc::new(watch::Sender::new(false)) })
     }
 
     pub(super) async fn session(&self, is_transaction: bool) -> Result<Session, StoreError> {
@@ -88,7 +95,11 @@ impl Postgres {
             .map_err(|error| match error {
                 PoolError::Timeout(_) => StoreError::Timeout,
                 PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                    let is_refused = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
                     let error = fault::translate(error);
+                    if is_refused && self.config.get_ssl_mode() == SslMode::Disable {
+                        tracing::error!("PostgreSQL refused a connection that is not encrypted: see sslmode");
+                    }
                     // Whatever keeps us from connecting is the operator's business, and may be over soon.
                     if let StoreError::Other(source) = error { StoreError::Unavailable(source) } else { error }
                 }
@@ -102,7 +113,7 @@ impl Postgres {
     }
 
     pub(super) fn listen(&self, channel: &'static str) -> mpsc::Receiver<Notification> {
-        listen::spawn(Arc::clone(&self.config), self.closing.subscribe(), channel)
+        listen::spawn(Arc::clone(&self.config), self.tls.clone(), self.closing.subscribe(), channel)
     }
 
     pub(super) fn close(&self) {

@@ -3,6 +3,7 @@
 mod migrations;
 mod postgres;
 mod sqlite;
+mod tls;
 
 use super::*;
 use prokura_domain::{CustomerId, CustomerState, Timestamp};

@@ -1,14 +1,17 @@
 //! A connection of its own that hears notifications, made anew whenever it breaks.
 
 use super::super::{Notification, StoreError, error::Reason};
-use super::fault::translate;
+use super::{
+    fault::translate,
+    tls::{Encrypted, Tls},
+};
 use futures_util::future::poll_fn;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, mpsc::error::TrySendError, watch},
     time::{sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket, tls::NoTlsStream};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Socket};
 
 /// How many payloads wait for a receiver before we rather tell it to look into the tables.
 const QUEUE: usize = 1024;
@@ -26,6 +29,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// Listens until the receiver is dropped or `closing` speaks.
 pub(super) fn spawn(
     config: Arc<Config>,
+    tls: Tls,
     mut closing: watch::Receiver<bool>,
     channel: &'static str,
 ) -> mpsc::Receiver<Notification> {
@@ -35,7 +39,7 @@ pub(super) fn spawn(
             let mut pause = FIRST_PAUSE;
             loop {
                 let mut has_listened = false;
-                if let Err(error) = listen(&config, channel, &sender, &mut has_listened).await {
+                if let Err(error) = listen(&config, &tls, channel, &sender, &mut has_listened).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::warn!(%error, cause, channel, "the listener lost its connection");
                 }
@@ -55,11 +59,12 @@ pub(super) fn spawn(
 /// Listens until the connection breaks.
 async fn listen(
     config: &Config,
+    tls: &Tls,
     channel: &str,
     sender: &mpsc::Sender<Notification>,
     has_listened: &mut bool,
 ) -> Result<(), StoreError> {
-    let (client, connection) = in_time(config.connect(NoTls)).await?;
+    let (client, connection) = in_time(config.connect(tls.clone())).await?;
     tokio::select! {
         outcome = hear(connection, sender) => outcome,
         outcome = stay(&client, channel, sender, has_listened) => outcome,
@@ -68,7 +73,7 @@ async fn listen(
 
 /// Moves payloads to the receiver. Does not wait for it: the server keeps what a slow listener has not read.
 async fn hear(
-    mut connection: Connection<Socket, NoTlsStream>,
+    mut connection: Connection<Socket, Encrypted>,
     sender: &mpsc::Sender<Notification>,
 ) -> Result<(), StoreError> {
     while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
