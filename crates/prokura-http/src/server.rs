@@ -62,8 +62,11 @@ pub struct Limits {
     pub refuse_compressed_bodies: bool,
     /// The most connections in all; further ones are closed at once.
     pub connections: usize,
-    /// The most connections of one address (an IPv6 /64); loopback is exempt.
+    /// The most connections of one address (an IPv6 /64).
     pub connections_per_address: usize,
+    /// Whether that holds for loopback as well. Who comes from there is a proxy in front of us as a rule, and its
+    /// clients are many.
+    pub counts_loopback: bool,
     /// The most concurrent streams of one HTTP/2 connection.
     pub streams: u32,
 }
@@ -85,6 +88,7 @@ impl Default for Limits {
             refuse_compressed_bodies: true,
             connections: 10_000,
             connections_per_address: 512,
+            counts_loopback: false,
             streams: 100,
         }
     }
@@ -121,7 +125,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let caps = Caps::new(limits.connections, limits.connections_per_address);
+    let caps = Caps::new(limits.connections, limits.connections_per_address, limits.counts_loopback);
     let limits = Arc::new(limits);
     let (stage, watching) = watch::channel(Stage::Running);
     // Every connection holds a sender; when the receiver sees the end, all are gone.

@@ -12,6 +12,7 @@ use std::{
 pub(super) struct Caps {
     total: usize,
     per_address: usize,
+    counts_loopback: bool,
     open: Mutex<Open>,
 }
 
@@ -22,19 +23,18 @@ struct Open {
 }
 
 impl Caps {
-    pub(super) fn new(total: usize, per_address: usize) -> Arc<Self> {
-        Arc::new(Self { total, per_address, open: Mutex::default() })
+    pub(super) fn new(total: usize, per_address: usize, counts_loopback: bool) -> Arc<Self> {
+        Arc::new(Self { total, per_address, counts_loopback, open: Mutex::default() })
     }
 
-    /// A place for one more connection, or `None` when there is none left. Loopback counts in the total only: who
-    /// comes from there is a proxy in front of us, and its clients are many.
+    /// A place for one more connection, or `None` when there is none left. Loopback may count in the total only.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = prefix(address);
         let mut open = self.open.lock();
         if open.total >= self.total {
             return None;
         }
-        if !address.is_loopback() {
+        if self.counts_loopback || !address.is_loopback() {
             let count = open.by_address.entry(address).or_default();
             if *count >= self.per_address {
                 return None;
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn s131_an_address_cannot_take_all_places() {
-        let caps = Caps::new(3, 2);
+        let caps = Caps::new(3, 2, false);
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let first = caps.enter(address("2001:db8::1"));
         let second = caps.enter(address("2001:db8::2"));

@@ -1,5 +1,7 @@
 //! The accept loop from outside: raw requests over real sockets, one per limit and per way to misbehave.
 
+mod crowd;
+
 use super::*;
 use axum::{Router, extract::DefaultBodyLimit, routing::any};
 use std::time::Instant;
