@@ -2,14 +2,15 @@
 //! (S-40, S-41, S-42, S-146).
 
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, refresh};
-use prokura_domain::{ClientKind, Clock as _, Entropy, EntropyUnavailable, KeyId, RefreshPolicy};
+use prokura_domain::{ClientKind, Clock as _, Entropy, EntropyUnavailable, KeyId, RefreshPolicy, Timestamp};
 use prokura_engine::{
     Actor, BeginGuest, CreateClient, CreateTenant, DatabaseConfig, Engine, EngineConfig, Error, MailTransport, Refusal,
     Tenant, Wishes, open_backup,
 };
-use prokura_jose::{Algorithm, MasterKey, Rejection, SigningKey, TokenMinter};
+use prokura_jose::{Algorithm, MasterKey, PublicKey, Rejection, SigningKey, TokenMinter, TokenVerifier};
 use prokura_testkit::{Answer, Database, TestClock, TestServer};
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Arc,
@@ -160,6 +161,7 @@ async fn s40_a_token_of_one_tenant_opens_nothing_of_another() {
 on_both_databases!(
     s41_a_key_is_published_before_it_signs_and_stays_after_it,
     s41_a_compromised_key_ends_its_tokens_at_once,
+    s41_no_verifier_with_a_cached_key_set_fails_during_a_rotation,
 );
 
 async fn s41_a_key_is_published_before_it_signs_and_stays_after_it(database: Database) {
@@ -216,6 +218,107 @@ async fn s41_a_compromised_key_ends_its_tokens_at_once(database: Database) {
     assert!(world.is_good(&fresh.access_token), "another key signs from here on");
     let again = engine.retire_key(&tenant, &stolen, true, &Actor::System, &origin()).await;
     assert!(matches!(again, Err(Error::Refused(Refusal::NotFound(_)))), "{again:?}");
+}
+
+/// Somebody who verifies tokens on their own and asks for the key set no more often than its `max-age` says.
+struct Service {
+    verifier: TokenVerifier,
+    asked_at: Timestamp,
+    /// Which node it happens to reach.
+    node: usize,
+}
+
+impl Service {
+    const MAX_AGE_MILLIS: i64 = 300_000;
+
+    async fn work(&mut self, nodes: &[&TestServer], tenant: &Tenant, tokens: &[String]) {
+        let now = nodes[0].clock.now();
+        if now.millis_since(self.asked_at) >= Self::MAX_AGE_MILLIS {
+            let set = key_set(nodes[self.node % nodes.len()]).await.json();
+            let keys = set["keys"].as_array().unwrap().iter().map(|key| PublicKey::from_jwk(key).unwrap()).collect();
+            self.verifier.set_keys(tenant.id.clone(), tenant.issuer.clone(), tenant.issuer.clone(), keys);
+            self.asked_at = now;
+        }
+        for token in tokens {
+            let verdict = self.verifier.verify(token, now);
+            assert!(verdict.is_ok(), "{:?} at {now:?}", verdict.err());
+        }
+    }
+}
+
+/// New tokens of every node, several at the same time.
+async fn tokens_of(nodes: &[&TestServer], tenant: &Tenant) -> Vec<String> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for node in nodes {
+        let tenant = node.engine.tenant(&tenant.id).await.unwrap();
+        for _ in 0..4 {
+            let (engine, tenant) = (node.engine.clone(), Arc::clone(&tenant));
+            tasks.spawn(async move {
+                let guest = BeginGuest { client: client_id("sf"), wishes: Wishes::default() };
+                engine.begin_guest(&tenant, &guest, &origin()).await.unwrap().access_token
+            });
+        }
+    }
+    tasks.join_all().await
+}
+
+async fn s41_no_verifier_with_a_cached_key_set_fails_during_a_rotation(database: Database) {
+    const STEP_SECONDS: i64 = 30;
+    let world = World::new(database, RefreshPolicy::Family).await;
+    let other = if database == Database::Postgres { Some(world.server.start_second_node().await) } else { None };
+    let nodes: Vec<&TestServer> = std::iter::once(&world.server).chain(&other).collect();
+    let (engine, tenant, actor, from) = (world.engine(), &world.tenant, Actor::System, origin());
+    let mut services = Vec::new();
+    for node in 0..5 {
+        services.push(Service { verifier: TokenVerifier::new(4_096), asked_at: Timestamp::from_millis(0), node });
+    }
+    let first = signing_kid(engine, tenant).await;
+    let mut tokens = Vec::new();
+    let mut kids_seen = HashSet::new();
+    for step in 0_i64..50 {
+        // Each service begins at a moment of its own, so their caches end at different ones.
+        let working = services.len().min(usize::try_from(step / 2).unwrap() + 1);
+        let fresh = if step == 12 {
+            let (fresh, rotated) =
+                tokio::join!(tokens_of(&nodes, tenant), engine.rotate_keys(tenant, false, &actor, &from));
+            rotated.unwrap();
+            fresh
+        } else {
+            tokens_of(&nodes, tenant).await
+        };
+        kids_seen.extend(fresh.iter().map(|token| head(token).to_owned()));
+        tokens.extend(fresh);
+        for service in services.iter_mut().take(working) {
+            service.work(&nodes, tenant, &tokens).await;
+        }
+        world.server.advance(STEP_SECONDS);
+        // The last node is the one whose turn it is, and the others hear of it.
+        nodes[nodes.len() - 1].engine.advance_keys().await.unwrap();
+        for node in &nodes {
+            node.engine.poll_feed().await.unwrap();
+        }
+    }
+    assert_eq!(kids_seen.len(), 2, "there was a rotation");
+    assert_ne!(signing_kid(engine, tenant).await, first);
+    assert!(tokens.len() >= 200, "there was a load: {}", tokens.len());
+
+    world.server.advance(i64::from(tenant.longest_access_seconds()) + 360);
+    engine.retire_key(tenant, &first, false, &actor, &from).await.unwrap();
+    for node in &nodes {
+        node.engine.poll_feed().await.unwrap();
+    }
+    let tokens = tokens_of(&nodes, tenant).await;
+    for service in &mut services {
+        service.work(&nodes, tenant, &tokens).await;
+    }
+    let stolen = signing_kid(engine, tenant).await;
+    engine.retire_key(tenant, &stolen, true, &actor, &from).await.unwrap();
+    for node in &nodes {
+        node.engine.poll_feed().await.unwrap();
+        for token in &tokens {
+            assert!(node.engine.verify(token).is_err(), "every node refuses what a compromised key signed");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

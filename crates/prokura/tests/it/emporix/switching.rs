@@ -53,8 +53,15 @@ async fn e13_whatever_is_not_the_customers_company_is_refused_alike(database: Da
     let guest = acme.guest().await;
     let ann = acme.log_in_as(&guest, "ann").await;
     let ann = acme.refresh(&guest.access, &ann.refresh, Some("le-1")).await;
+    acme.company("le-gone", "Gone").await;
+    acme.assign("ann", "le-gone", None).await;
+    let (tenant, gone) = (&acme.tenant, "le-gone".parse().unwrap());
+    let answer = acme.try_refresh(&guest.access, &ann.refresh, Some("le-gone")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let ann = Tokens::of(&acme.try_refresh(&guest.access, &ann.refresh, Some("le-1")).await);
+    acme.server.engine.delete_legal_entity(tenant, &gone, &Actor::System, &Origin::local("test")).await.unwrap();
     let mut bodies = Vec::new();
-    for entity in ["le-3", "nope", "n%20o%20p%20e", "%F0%9F%92%A9", &"x".repeat(200), "le-1%00", "acme"] {
+    for entity in ["le-gone", "le-3", "nope", "n%20o%20p%20e", "%F0%9F%92%A9", &"x".repeat(200), "le-1%00", "acme"] {
         let answer = acme.try_refresh(&guest.access, &ann.refresh, Some(entity)).await;
         assert_eq!(answer.status, 400, "{entity}");
         bodies.push(answer.json());
