@@ -118,10 +118,8 @@ impl Engine {
     /// What is wrong, in words for an operator.
     pub async fn readiness(&self) -> Result<(), String> {
         self.store.driver().ping().await.map_err(|error| error.to_string())?;
-        let database_now = self.store.database_now().await.map_err(|error| error.to_string())?;
-        if let Some(skew) = database_now.map(|there| self.clock.now().millis_since(there))
-            && skew.abs() > MAX_SKEW_MILLIS
-        {
+        let skew = self.skew_millis().await.map_err(|error| error.to_string())?;
+        if skew.abs() > MAX_SKEW_MILLIS {
             return Err(format!("the clock is {} s off the database's", skew / 1000));
         }
         if let Some(tenant) = self.loaded_tenants().iter().find(|tenant| tenant.public_keys().is_empty()) {
@@ -132,6 +130,12 @@ impl Engine {
             Some(millis) if millis.abs() < MAX_SILENCE_MILLIS => Ok(()),
             _ => Err("the revocation feed is stale".to_owned()),
         }
+    }
+
+    /// How far this machine's clock is ahead of the database's; 0 where that is the same clock.
+    async fn skew_millis(&self) -> Result<i64, Error> {
+        let there = self.store.database_now().await?;
+        Ok(there.map_or(0, |there| self.clock.now().millis_since(there)))
     }
 
     /// Ends work with the database in an orderly way.
@@ -162,8 +166,17 @@ impl Engine {
         }
     }
 
-    /// Forgets what is over.
-    async fn sweep(&self) -> Result<(), Error> {
+    /// Forgets what is over; done by the background jobs. By a wrong clock nothing is: other nodes would lose what they
+    /// still need (S-136).
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let skew = self.skew_millis().await?;
+        if skew.abs() > MAX_SKEW_MILLIS {
+            tracing::warn!(skew_milliseconds = skew, "nothing is swept: our clock and the database's differ");
+            return Ok(());
+        }
         let now = self.clock.now();
         let before = now.plus_seconds(-KEEP_SECONDS);
         loop {

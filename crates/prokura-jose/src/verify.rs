@@ -146,9 +146,10 @@ impl TokenVerifier {
         self.cache.forget_expired(now);
     }
 
-    /// Notes that at `now` keys and revocations were up to date.
+    /// Notes that at `now` keys and revocations were up to date. The last word counts, not the greatest: a clock that
+    /// was ahead for a while must not make old news look fresh after it was set back (S-136).
     pub fn contacted(&self, now: Timestamp) {
-        self.last_contact.fetch_max(now.millis(), Ordering::AcqRel);
+        self.last_contact.store(now.millis(), Ordering::Release);
     }
 
     /// When keys and revocations were last known to be up to date; how old they may be is the caller's rule (S-71).

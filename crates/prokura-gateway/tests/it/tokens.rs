@@ -116,6 +116,21 @@ async fn s71_decisions_rest_on_old_news_for_thirty_seconds_only() {
 }
 
 #[tokio::test]
+async fn s136_a_clock_that_is_set_back_makes_no_news_of_old_ones() {
+    let gateway = start().await;
+    let bearer = gateway.bearer(&ANNA);
+    let contacted = || gateway.verifier.contacted(prokura_domain::Clock::now(&*gateway.clock));
+    gateway.clock.advance(7_200);
+    contacted();
+    gateway.clock.advance(-7_200);
+    assert_eq!(gateway.get("/orders", &bearer).await.status, 503, "nobody knows how old the news are");
+    contacted();
+    assert_eq!(gateway.get("/orders", &bearer).await.status, 200);
+    gateway.clock.advance(31);
+    assert_eq!(gateway.get("/orders", &bearer).await.status, 503, "thirty seconds, not two hours");
+}
+
+#[tokio::test]
 async fn s71_the_bound_is_a_setting_and_may_be_zero() {
     let gateway = start_with(ROUTES, r#", "stale_seconds": 0"#).await;
     let bearer = gateway.bearer(&ANNA);

@@ -8,6 +8,7 @@ mod arrange;
 mod backup;
 mod browser;
 mod cli;
+mod clocks;
 mod doors;
 mod emporix;
 mod importing;
