@@ -8,7 +8,7 @@ fn master(byte: u8) -> MasterKey {
 }
 
 #[test]
-fn what_was_sealed_is_opened_at_its_place_only() {
+fn s140_what_was_sealed_is_opened_at_its_place_only() {
     let key = master(1);
     for plaintext in [&b""[..], b"a", &[0xff; 5000]] {
         let sealed = key.seal(&["keys", "acme", "k1"], plaintext).expect("sealed");
@@ -57,7 +57,7 @@ fn a_changed_value_is_refused() {
 }
 
 #[test]
-fn a_new_master_key_opens_what_the_previous_ones_sealed() {
+fn s140_a_new_master_key_opens_what_the_previous_ones_sealed() {
     let (old, older, new) = (master(1), master(2), master(3));
     let (by_old, by_older) = (old.seal(&["p"], b"1").expect("sealed"), older.seal(&["p"], b"2").expect("sealed"));
     assert_eq!(new.open(&["p"], &by_old), Err(SealError::UnknownKey(old.id().to_owned())));
@@ -141,7 +141,7 @@ mod file {
     }
 
     #[test]
-    fn a_file_others_may_read_is_refused_and_says_what_to_do() {
+    fn s140_a_file_others_may_read_is_refused_and_says_what_to_do() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("master.key");
         let entropy = CountingEntropy::default();

@@ -119,6 +119,23 @@ fn a_company_is_set_up_from_the_command_line() {
     assert_eq!(trail[0]["verb"], "key.compromised");
 }
 
+#[cfg(unix)]
+#[test]
+fn s140_a_master_key_others_may_read_stops_every_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    desk.one(&["tenant", "create", "acme"]);
+    let key = desk.folder.path().join("data/master.key");
+    let set_mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o644);
+    for command in [["tenant", "list"].as_slice(), &["serve"]] {
+        let message = desk.fails(command, 1);
+        assert!(message.contains("chmod 600"), "{message}");
+    }
+    set_mode(0o600);
+    assert_eq!(desk.one(&["tenant", "list"])["id"], "acme");
+}
+
 #[test]
 fn s26_no_client_gets_a_grace_of_more_than_a_minute() {
     let desk = Desk::new();

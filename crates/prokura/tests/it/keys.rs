@@ -142,6 +142,48 @@ async fn s40_tenants_whose_keys_have_the_same_kid_never_verify_each_others_token
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s140_a_sealed_key_that_was_moved_to_another_row_is_not_opened() {
+    let (folder, mail) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("prokura.db");
+    let new_entropy = || Arc::new(prokura_testkit::SeededEntropy::new(1));
+    let engine = open(&path, Arc::default(), new_entropy(), &mail).await;
+    for name in ["acme", "beta"] {
+        let request = CreateTenant { id: name.parse().unwrap(), name: name.to_owned(), settings: None };
+        engine.create_tenant(&request, &Actor::System, &origin()).await.unwrap();
+    }
+    let acme = engine.tenant(&"acme".parse().unwrap()).await.unwrap();
+    let older = signing_kid(&engine, &acme).await;
+    engine.rotate_keys(&acme, true, &Actor::System, &origin()).await.unwrap();
+    engine.close().await.unwrap();
+    drop(engine);
+
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let sealed = |tenant: &str, state: &str| -> String {
+        let sql =
+            "SELECT private_sealed FROM signing_keys WHERE tenant_id = ?1 AND state = ?2 AND algorithm <> 'HS256'";
+        database.query_row(sql, [tenant, state], |row| row.get(0)).unwrap()
+    };
+    let put = |value: &str| {
+        let sql = "UPDATE signing_keys SET private_sealed = ?1
+                    WHERE tenant_id = 'acme' AND state = 'active' AND algorithm <> 'HS256'";
+        assert_eq!(database.execute(sql, [value]).unwrap(), 1);
+    };
+    let own = sealed("acme", "active");
+    for (moved, from) in [(sealed("acme", "retired"), "an older key"), (sealed("beta", "active"), "another tenant")] {
+        put(&moved);
+        let engine = open(&path, Arc::default(), new_entropy(), &mail).await;
+        let loaded = engine.tenant(&acme.id).await;
+        assert!(matches!(loaded, Err(Error::Fault(_))), "the key of {from} is taken: {:?}", loaded.is_ok());
+        assert!(engine.tenant(&"beta".parse().unwrap()).await.is_ok(), "the others work on");
+        engine.close().await.unwrap();
+    }
+    put(&own);
+    let engine = open(&path, Arc::default(), new_entropy(), &mail).await;
+    let acme = engine.tenant(&acme.id).await.unwrap();
+    assert_ne!(signing_kid(&engine, &acme).await, older);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s40_a_token_of_one_tenant_opens_nothing_of_another() {
     let server = TestServer::start().await;
     let mut tokens = Vec::new();
