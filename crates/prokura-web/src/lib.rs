@@ -1,10 +1,11 @@
-//! The native protocol: what a server says about itself, its keys, its health, the feed of the gateways, and the
+//! The native protocol: what a server says about itself, its keys, its health, the feed of the gateways, its pages, and the
 //! administration API.
 
 mod admin;
 mod discovery;
 mod gateway_feed;
 mod health;
+pub mod pages;
 
 pub use admin::openapi;
 

@@ -1,0 +1,96 @@
+//! Becoming a customer, and getting back in without the password.
+
+use super::form::{Field, Input, Kind, with_focus};
+use super::shown_by;
+
+/// Open sign-up. Posts `username`, `given_name`, `family_name`, `company_name` and `password` to `{base}/sign-up`.
+#[derive(Clone, Debug, Default)]
+pub struct SignUp {
+    /// The e-mail address.
+    pub username: Field,
+    /// The given name.
+    pub given_name: Field,
+    /// The family name.
+    pub family_name: Field,
+    /// The company to buy for; may stay empty.
+    pub company_name: Field,
+    /// The password.
+    pub password: Field,
+}
+
+impl SignUp {
+    fn inputs(&self) -> [Input<'_>; 5] {
+        with_focus([
+            Input::new("given_name", Kind::Text, "given-name", "given-name", &self.given_name),
+            Input::new("family_name", Kind::Text, "family-name", "family-name", &self.family_name),
+            Input::new("company_name", Kind::Text, "company-name", "organization", &self.company_name)
+                .optional()
+                .hint("company-name-hint"),
+            Input::new("username", Kind::Email, "email", "username", &self.username).hint("email-hint"),
+            Input::new("password", Kind::Password, "password", "new-password", &self.password).hint("password-hint"),
+        ])
+    }
+}
+
+/// Asking for a mail to set a new password. Posts `username` to `{base}/password/forgotten`.
+#[derive(Clone, Debug, Default)]
+pub struct ForgottenPassword {
+    /// The e-mail address.
+    pub username: Field,
+}
+
+impl ForgottenPassword {
+    fn inputs(&self) -> [Input<'_>; 1] {
+        with_focus([Input::new("username", Kind::Email, "email", "username", &self.username)])
+            .map(|input| Input { has_focus: true, ..input })
+    }
+}
+
+/// A new password, from the link in the mail. Posts `token` and `new_password` to `{base}/password/reset`.
+#[derive(Clone, Debug, Default)]
+pub struct ResetPassword {
+    /// The secret of the link.
+    pub token: String,
+    /// Whose password; password managers need it.
+    pub username: Option<String>,
+    /// The new password.
+    pub new_password: Field,
+}
+
+impl ResetPassword {
+    fn inputs(&self) -> [Input<'_>; 1] {
+        with_focus([new_password(&self.new_password)])
+    }
+}
+
+/// The first password, from the link in an invitation. Posts `token` and `new_password` to `{base}/password/reset`.
+#[derive(Clone, Debug, Default)]
+pub struct Invitation {
+    /// The secret of the link.
+    pub token: String,
+    /// The e-mail address the invitation went to.
+    pub username: String,
+    /// To which company.
+    pub company: Option<String>,
+    /// Who invited.
+    pub invited_by: Option<String>,
+    /// The first password.
+    pub new_password: Field,
+}
+
+impl Invitation {
+    fn inputs(&self) -> [Input<'_>; 1] {
+        with_focus([new_password(&self.new_password)])
+    }
+}
+
+pub(super) fn new_password(field: &Field) -> Input<'_> {
+    Input::new("new_password", Kind::Password, "new-password", "new-password", field).hint("password-hint")
+}
+
+shown_by! {
+    SignUp "sign_up.html"
+    ForgottenPassword "forgotten_password.html"
+    ResetPassword "reset_password.html"
+    Invitation "invitation.html"
+}
