@@ -2,10 +2,10 @@
 
 use super::view::{
     AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangePassword, Companies, CompanyBadge, CompanyChoice,
-    Consent, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword, Identifier, Invitation, Invite,
-    Link, LogOut, MailFolder, MailView, Member, MemberStatus, Members, Message, MyCompanies, Notice, Page, Pager,
-    Partner, Passkey, Password, Problem, Profile, RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor, Section,
-    Security, SessionView, Sessions, SignUp,
+    Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword, Identifier, Invitation,
+    Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus, Members, Message, MyCompanies, Notice, Page,
+    Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor,
+    Section, Security, SessionView, Sessions, SignUp,
 };
 use prokura_domain::Timestamp;
 
@@ -269,9 +269,9 @@ fn change_password() -> ChangePassword {
 }
 
 fn sessions() -> Vec<SessionView> {
-    let session = |device: Option<&str>, days: i64| SessionView {
+    let session = |user_agent: &str, days: i64| SessionView {
         id: format!("session-{days}"),
-        device: device.map(ToOwned::to_owned),
+        device: Device::of_user_agent(user_agent),
         place: Some("198.51.100.7".to_owned()),
         client_name: Some("Acme Shop".to_owned()),
         company: (days != 3).then(|| CompanyBadge::new("bergmann", "Bergmann Anlagenbau GmbH & Co. KG")),
@@ -279,7 +279,7 @@ fn sessions() -> Vec<SessionView> {
         seen_at: NOW.plus_seconds(-86_400 * days),
         is_current: days == 0,
     };
-    vec![session(Some("Firefox on Windows"), 0), session(Some("Safari on iPhone"), 3), session(None, 12)]
+    vec![session("(Windows NT 10.0) Firefox/147.0", 0), session("(iPhone) Safari/604.1", 3), session("", 12)]
 }
 
 fn security() -> Security {

@@ -71,6 +71,14 @@ impl Texts {
         self.fill(key, &args)
     }
 
+    /// A text with two things to fill in, each with its name.
+    pub(super) fn with_two(self, key: &str, one: (&'static str, &str), other: (&'static str, &str)) -> String {
+        let mut args = FluentArgs::new();
+        args.set(one.0, one.1.to_owned());
+        args.set(other.0, other.1.to_owned());
+        self.fill(key, &args)
+    }
+
     /// A text with a number (`$count`), in the plural form it asks for.
     pub(super) fn count(self, key: &str, count: &u32) -> String {
         let mut args = FluentArgs::new();

@@ -4,6 +4,7 @@
 
 mod account;
 mod company;
+mod device;
 mod form;
 mod join;
 mod log_in;
@@ -15,6 +16,7 @@ pub use account::{
     Security, SessionView, Sessions,
 };
 pub use company::{Activity, ActivityEntry, Invite, Member, MemberStatus, Members, Role};
+pub use device::Device;
 pub use form::{Field, Problem};
 pub use join::{ForgottenPassword, Invitation, ResetPassword, SignUp};
 pub use log_in::{

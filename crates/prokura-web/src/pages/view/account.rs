@@ -1,5 +1,6 @@
 //! A customer's own pages: who they are, how they prove it, where they are logged in, for which companies they act.
 
+use super::device::Device;
 use super::form::{Field, Input, Kind, with_focus};
 use super::log_in::{Companies, CompanyBadge};
 use super::{Chrome, join, query_value, shown_by};
@@ -208,8 +209,8 @@ impl Sessions {
 pub struct SessionView {
     /// What the form posts.
     pub id: String,
-    /// Browser and system, as "Firefox on Windows"; `None` when unknown.
-    pub device: Option<String>,
+    /// Browser and system.
+    pub device: Device,
     /// The network address or place.
     pub place: Option<String>,
     /// The client it came through.
