@@ -13,6 +13,8 @@ mod customers;
 mod exchange;
 #[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod iam;
 mod oauth;
 mod params;

@@ -14,6 +14,8 @@ mod decide;
 mod forward;
 mod forward_auth;
 mod forwarded;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod inject;
 mod metrics;

@@ -60,8 +60,14 @@ impl FromStr for IpPrefix {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(width), |bits| bits.parse().map_err(|_| wrong()))?;
-        if bits > width { Err(wrong()) } else { Ok(Self { address, bits }) }
+        let bits: u32 = bits.map_or(Ok(width), |bits| bits.parse().map_err(|_| wrong()))?;
+        // Addresses are compared as IPv4 where they are that in IPv6 form, so their ranges are kept so, too.
+        let canonical = address.to_canonical();
+        let shorter = if canonical.is_ipv4() { width.saturating_sub(32) } else { 0 };
+        if bits > width || bits < shorter {
+            return Err(wrong());
+        }
+        Ok(Self { address: canonical, bits: bits - shorter })
     }
 }
 
@@ -85,6 +91,8 @@ mod tests {
             ("127.0.0.1", "127.0.0.1", true),
             ("127.0.0.1", "::ffff:127.0.0.1", true),
             ("0.0.0.0/0", "8.8.8.8", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "::ffff:11.1.2.3", false),
             ("fd00::/8", "fd12::1", true),
             ("fd00::/8", "fe80::1", false),
             ("::/0", "::1", true),
@@ -93,6 +101,7 @@ mod tests {
             assert_eq!(prefix.contains(address.parse().unwrap()), expected, "{prefix:?} {address}");
         }
         assert!("10.0.0.0/33".parse::<IpPrefix>().is_err());
+        assert!("::ffff:10.0.0.0/64".parse::<IpPrefix>().is_err());
         assert!("ten".parse::<IpPrefix>().is_err());
     }
 }

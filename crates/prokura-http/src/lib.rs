@@ -3,6 +3,8 @@
 
 mod bearer;
 mod edge;
+#[cfg(test)]
+mod fuzz;
 mod origin;
 mod problem;
 pub mod server;

@@ -111,6 +111,17 @@ impl TestServer {
 
     /// Another server with the same clock and master key on another database, as on a restored copy.
     pub async fn start_beside(&self, database: DatabaseConfig) -> Self {
+        self.start_with_clock(database, Arc::clone(&self.clock)).await
+    }
+
+    /// Another node on the same PostgreSQL database whose clock is `seconds` ahead of this one's.
+    pub async fn start_second_node_ahead(&self, seconds: i64) -> Self {
+        let clock = TestClock::default();
+        clock.advance(self.clock.now().millis_since(clock.now()) / 1000 + seconds);
+        self.start_with_clock(self.database.clone(), Arc::new(clock)).await
+    }
+
+    async fn start_with_clock(&self, database: DatabaseConfig, clock: Arc<TestClock>) -> Self {
         let options = Options {
             database: self.options.database,
             has_background: self.options.has_background,
@@ -118,7 +129,7 @@ impl TestServer {
             settings: self.options.settings.clone(),
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
-        Self::start_node(database, folder, mail, Arc::clone(&self.clock), options).await
+        Self::start_node(database, folder, mail, clock, options).await
     }
 
     async fn start_node(

@@ -4,6 +4,8 @@
 
 mod countries;
 mod entities;
+#[cfg(test)]
+mod fuzz;
 mod rows;
 mod table;
 

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prokura-gateway", &["prokura-domain", "prokura-jose"]),
     ("prokura-demo", &[]),
     ("prokura-testdb", &[]),
+    ("prokura-fuzz", &[]),
     ("xtask", &[]),
     // Starts servers and prepares what they stand on; never shipped.
     ("prokura-bench", &["prokura", "prokura-domain", "prokura-engine", "prokura-jose", "prokura-testdb"]),
@@ -34,7 +35,7 @@ const BINARY: &str = "prokura";
 const TESTKIT: &str = "prokura-testkit";
 
 /// What the tests of any crate may use besides.
-const FOR_TESTS: &[&str] = &[TESTKIT, "prokura-testdb"];
+const FOR_TESTS: &[&str] = &[TESTKIT, "prokura-testdb", "prokura-fuzz"];
 
 /// What the tests of one crate may use besides: the gateway is tested behind the accept loop that runs it.
 const FOR_TESTS_OF: &[(&str, &str)] = &[("prokura-gateway", "prokura-http")];

@@ -2,6 +2,7 @@
 
 mod cached;
 mod forged;
+mod fuzz;
 mod revocation;
 
 use super::*;
