@@ -3,10 +3,13 @@
 
 use crate::audit::Entry;
 use crate::{
-    Actor, CreateCustomer, CreateLegalEntity, Engine, Error, FieldFault, NewAssignment, NewPassword, Origin, Refusal,
-    Segment, SegmentItem, SegmentMember, Tenant, retrying, store::Tx,
+    Actor, CreateCustomer, CreateLegalEntity, Engine, Error, FieldFault, LegalEntity, LegalEntityDetails,
+    LocationDetails, NewAssignment, NewPassword, Origin, PutLocation, Refusal, Segment, SegmentItem, SegmentMember,
+    StoreError, Tenant, retrying, store::Tx,
 };
-use prokura_domain::{AssignmentKind, Email, GroupCode, LegalEntityId, PasswordPolicy, SegmentId};
+use prokura_domain::{
+    AssignmentKind, CompanyKind, Email, GroupCode, LegalEntityId, LocationId, LocationKind, PasswordPolicy, SegmentId,
+};
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,36 @@ impl RowOutcome {
     fn refused(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Refused(vec![FieldFault { field, reason: reason.into() }])
     }
+}
+
+/// A legal entity, as files name it.
+#[derive(Clone, Debug)]
+pub struct ImportLegalEntity {
+    /// Its id.
+    pub id: LegalEntityId,
+    /// Its name.
+    pub name: String,
+    /// Whether it stands for itself.
+    pub kind: CompanyKind,
+    /// What it belongs to; a subsidiary needs it.
+    pub parent: Option<LegalEntityId>,
+    /// Its country (ISO 3166 alpha-2).
+    pub country: Option<String>,
+    /// Where it sits; a location of its own.
+    pub seat: Option<ImportSeat>,
+}
+
+/// Where a legal entity sits, as files name it.
+#[derive(Clone, Debug, Default)]
+pub struct ImportSeat {
+    /// Street and number.
+    pub address: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Postal code.
+    pub postcode: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
 }
 
 /// A right to act, as files name it: by e-mail address.
@@ -73,7 +106,7 @@ impl Engine {
     pub async fn import_legal_entities(
         &self,
         tenant: &Tenant,
-        rows: &[CreateLegalEntity],
+        rows: &[ImportLegalEntity],
     ) -> Result<Vec<RowOutcome>, Error> {
         retrying!(async {
             let mut tx = self.store.write().await?;
@@ -90,28 +123,116 @@ impl Engine {
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,
-        row: &CreateLegalEntity,
+        row: &ImportLegalEntity,
     ) -> Result<RowOutcome, Error> {
-        let Some(id) = &row.id else { return Ok(RowOutcome::refused("id", "every row needs one")) };
-        let result = match tx.legal_entity(&tenant.id, id).await? {
-            Some(there)
-                if there.name == row.name
-                    && there.kind == row.kind
-                    && there.parent == row.parent
-                    && there.details == row.details =>
-            {
-                return Ok(RowOutcome::Unchanged);
-            }
+        let there = tx.legal_entity(&tenant.id, &row.id).await?;
+        let seat = match &row.seat {
+            Some(seat) => self.seat(tx, tenant, row, seat).await?,
+            None => SeatChange::Nothing,
+        };
+        if matches!(seat, SeatChange::IsTaken) {
+            let reason = format!("the location {} is there already and serves others: rename it", row.id);
+            return Ok(RowOutcome::refused("address", reason));
+        }
+        // Files know a few columns; what else is known of the entity stays.
+        let details = LegalEntityDetails {
+            country: row.country.clone(),
+            ..there.as_ref().map(|there| there.details.clone()).unwrap_or_default()
+        };
+        let request = CreateLegalEntity {
+            id: Some(row.id.clone()),
+            name: row.name.clone(),
+            kind: row.kind,
+            parent: row.parent.clone(),
+            details,
+        };
+        let origin = Origin::local(ORIGIN);
+        let result = match &there {
+            Some(there) if is_same(there, &request) => Ok(RowOutcome::Unchanged),
             Some(there) => self
-                .change_legal_entity_in(tx, tenant, &there, row, &Actor::System, &Origin::local(ORIGIN))
+                .change_legal_entity_in(tx, tenant, there, &request, &Actor::System, &origin)
                 .await
                 .map(|()| RowOutcome::Updated),
             None => self
-                .create_legal_entity_in(tx, tenant, row, &Actor::System, &Origin::local(ORIGIN))
+                .create_legal_entity_in(tx, tenant, &request, &Actor::System, &origin)
                 .await
                 .map(|_| RowOutcome::Created),
         };
-        refusals_are_outcomes(result, "id")
+        let outcome = refusals_are_outcomes(result, "id")?;
+        let is_refused = matches!(outcome, RowOutcome::Refused(_));
+        if is_refused || !self.import_seat(tx, tenant, row, seat).await? || outcome != RowOutcome::Unchanged {
+            return Ok(outcome);
+        }
+        Ok(RowOutcome::Updated)
+    }
+
+    /// What has to be done about the seat. It is named after its entity, so that the next import finds it again.
+    async fn seat(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &ImportLegalEntity,
+        seat: &ImportSeat,
+    ) -> Result<SeatChange, Error> {
+        let id: LocationId = row.id.as_str().parse().map_err(Error::crypto)?;
+        let there = tx.hold_location(&tenant.id, &id).await?;
+        if there.is_some() {
+            let own = tx.locations_of_entities(&tenant.id, &[row.id.as_str()]).await?;
+            if !own.iter().any(|(_, own)| own.id == id) {
+                return Ok(SeatChange::IsTaken);
+            }
+        }
+        let before = there.as_ref().map(|there| there.details.clone()).unwrap_or_default();
+        let phones = seat.phone.iter().cloned().chain(before.phones.iter().skip(1).cloned()).collect();
+        let details = LocationDetails {
+            address_line_1: seat.address.clone(),
+            city: seat.city.clone(),
+            postcode: seat.postcode.clone(),
+            country_code: row.country.clone(),
+            phones,
+            ..before.clone()
+        };
+        let is_same = details == before;
+        let (name, kind) = match &there {
+            Some(there) => (there.name.clone(), there.kind),
+            None => (row.name.clone(), LocationKind::Headquarter),
+        };
+        let request = Box::new(PutLocation { id: Some(id), name, kind, details });
+        Ok(match there {
+            None => SeatChange::New(request),
+            Some(_) if is_same => SeatChange::Nothing,
+            Some(there) => SeatChange::Changed(there.id, request),
+        })
+    }
+
+    /// Returns whether something changed.
+    async fn import_seat(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &ImportLegalEntity,
+        seat: SeatChange,
+    ) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let (verb, id) = match seat {
+            SeatChange::Nothing | SeatChange::IsTaken => return Ok(false),
+            SeatChange::New(request) => {
+                let id: LocationId = row.id.as_str().parse().map_err(Error::crypto)?;
+                if !tx.insert_location(&tenant.id, &id, &request, now).await? {
+                    // Somebody made it a moment ago: the batch is taken in again, and finds it.
+                    return Err(StoreError::Conflict.into());
+                }
+                tx.link_location(&tenant.id, &row.id, &id).await?;
+                ("location.create", id)
+            }
+            SeatChange::Changed(id, request) => {
+                tx.update_location(&tenant.id, &id, &request, now).await?;
+                ("location.update", id)
+            }
+        };
+        let entry = Entry::new(&Actor::System, verb, "location", id.as_str()).entity(Some(&row.id));
+        self.audit(tx, &tenant.id, &Origin::local(ORIGIN), entry, now).await?;
+        Ok(true)
     }
 
     /// Takes customers in, by e-mail address. Passwords are hashed before the transaction, several at a time; somebody
@@ -388,6 +509,22 @@ impl Engine {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// What has to be done about a seat.
+enum SeatChange {
+    /// It is as the file has it, or the file says nothing about it.
+    Nothing,
+    /// A place of others has its id.
+    IsTaken,
+    /// It is made, and linked to its entity.
+    New(Box<PutLocation>),
+    /// It is changed.
+    Changed(LocationId, Box<PutLocation>),
+}
+
+fn is_same(there: &LegalEntity, row: &CreateLegalEntity) -> bool {
+    there.name == row.name && there.kind == row.kind && there.parent == row.parent && there.details == row.details
 }
 
 /// What was refused is an outcome of the row; what broke stays an error of the batch.

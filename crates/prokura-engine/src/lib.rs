@@ -65,7 +65,7 @@ pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profil
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal};
 pub use group::{Group, GroupDetails, GroupFilter, GroupMember, Membership, PutGroup};
-pub use import::{ImportAssignment, ImportSegmentItem, ImportSegmentMember, RowOutcome};
+pub use import::{ImportAssignment, ImportLegalEntity, ImportSeat, ImportSegmentItem, ImportSegmentMember, RowOutcome};
 pub use issue::{Door, Granted, RefreshGranted};
 pub use join_request::{JoinRequest, JoinState};
 pub use keys::KeySummary;

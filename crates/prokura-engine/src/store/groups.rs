@@ -103,8 +103,8 @@ impl Reader {
              SELECT g.id, g.legal_entity_id, g.code, g.member_kind, g.name_json, g.description_json, g.scopes,
                     g.details_json, g.version, g.created_at, g.modified_at
                FROM wanted w
-               JOIN customer_groups g ON g.tenant_id = $1
-                    AND g.legal_entity_id = rtrim(substr(CAST($2 AS TEXT), w.n * 66 + 1, 66))
+              CROSS JOIN customer_groups g
+              WHERE g.tenant_id = $1 AND g.legal_entity_id = rtrim(substr(CAST($2 AS TEXT), w.n * 66 + 1, 66))
               ORDER BY w.n, CASE WHEN g.code IS NULL THEN 1 ELSE 0 END, g.code, g.id",
             params![tenant, list, count],
         )

@@ -68,7 +68,8 @@ impl Reader {
         .collect()
     }
 
-    /// The places of the named entities.
+    /// The places of the named entities. SQLite keeps the order of a `CROSS JOIN`; left to itself it reads all links of
+    /// the tenant for each name.
     pub(crate) async fn locations_of_entities(
         &mut self,
         tenant: &TenantId,
@@ -79,9 +80,10 @@ impl Reader {
             "WITH RECURSIVE wanted (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM wanted WHERE n + 1 < $3)
              SELECT l.id, l.name, l.kind, l.details_json, l.version, l.created_at, l.modified_at, e.legal_entity_id
                FROM wanted w
-               JOIN legal_entity_locations e ON e.tenant_id = $1
-                    AND e.legal_entity_id = rtrim(substr(CAST($2 AS TEXT), w.n * 66 + 1, 66))
-               JOIN locations l ON l.tenant_id = e.tenant_id AND l.id = e.location_id
+              CROSS JOIN legal_entity_locations e
+              CROSS JOIN locations l
+              WHERE e.tenant_id = $1 AND e.legal_entity_id = rtrim(substr(CAST($2 AS TEXT), w.n * 66 + 1, 66))
+                AND l.tenant_id = e.tenant_id AND l.id = e.location_id
               ORDER BY w.n, l.id",
             params![tenant, list, count],
         )

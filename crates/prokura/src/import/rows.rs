@@ -6,8 +6,8 @@ use prokura_domain::{
     Validity,
 };
 use prokura_engine::{
-    CreateCustomer, CreateLegalEntity, Engine, FieldFault, ImportAssignment, ImportSegmentItem, ImportSegmentMember,
-    LegalEntityDetails, NewPassword, Profile, RowOutcome, Segment, SegmentItem, Tenant,
+    CreateCustomer, Engine, FieldFault, ImportAssignment, ImportLegalEntity, ImportSeat, ImportSegmentItem,
+    ImportSegmentMember, NewPassword, Profile, RowOutcome, Segment, SegmentItem, Tenant,
 };
 use prokura_jose::Secret;
 use serde_json::{Map, json};
@@ -70,7 +70,7 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// A row that is right by itself.
 pub(super) enum Row {
-    LegalEntity(Box<CreateLegalEntity>),
+    LegalEntity(Box<ImportLegalEntity>),
     Customer(Box<CreateCustomer>),
     Assignment(ImportAssignment),
     Segment(Box<Segment>),
@@ -201,17 +201,18 @@ fn legal_entity(record: &Record) -> Read {
             ),
         );
     }
-    let seat: Map<_, _> = ["city", "address", "postal_code", "phone"]
-        .into_iter()
-        .filter_map(|column| Some((column.to_owned(), json!(record.get(column)?))))
-        .collect();
-    let mut details = LegalEntityDetails { country: country.map(str::to_owned), ..LegalEntityDetails::default() };
-    if !seat.is_empty() {
-        details.mixins.insert("seat".to_owned(), seat.into());
-    }
+    let seat = ImportSeat {
+        address: fields.maybe("address"),
+        city: fields.maybe("city"),
+        postcode: fields.maybe("postal_code"),
+        phone: fields.maybe("phone"),
+    };
+    let has_seat = [&seat.address, &seat.city, &seat.postcode, &seat.phone].into_iter().any(Option::is_some);
+    let country = country.map(str::to_owned);
     let row = id.zip(name).zip(kind).map(|((id, name), kind)| {
-        let row = CreateLegalEntity { id: Some(id.clone()), name: name.to_owned(), kind, parent, details };
-        (id.to_string(), Row::LegalEntity(Box::new(row)))
+        let key = id.to_string();
+        let seat = has_seat.then_some(seat);
+        (key, Row::LegalEntity(Box::new(ImportLegalEntity { id, name: name.to_owned(), kind, parent, country, seat })))
     });
     fields.finish(row)
 }

@@ -1,7 +1,9 @@
 //! The importer: every fault is named once and exactly, good rows go in, a second run changes nothing.
 
 use prokura::import::{self, ImportOptions, ImportReport};
-use prokura_engine::Tenant;
+use prokura_engine::{
+    Actor, Location, LocationDetails, LocationFilter, Origin, PutLegalEntity, PutLocation, PutMode, Tenant,
+};
 use prokura_testkit::TestServer;
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -158,4 +160,135 @@ async fn the_sample_data_goes_in_whole() {
         .collect();
     entities.sort();
     assert_eq!(entities, ["nordwind-bremen", "nordwind-hamburg"]);
+}
+
+const SEATED: &str = "\
+id,name,type,parent_id,country,city,address,postal_code,phone
+mother,Mother,COMPANY,,DE,Kiel,Kai 1,24103,0431 1
+bare,Bare,COMPANY,,DE,,,,
+";
+
+async fn locations(server: &TestServer, tenant: &Tenant) -> Vec<Location> {
+    server.engine.locations(tenant, &LocationFilter::default(), "", 100).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_address_of_a_company_is_a_location_of_it() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let files = folder(&[("legal_entities.csv", SEATED)]);
+    import(&server, &tenant, files.path()).await;
+    let found = locations(&server, &tenant).await;
+    assert_eq!(found.len(), 1, "an entity without an address has no location");
+    let expected = LocationDetails {
+        phones: vec!["0431 1".to_owned()],
+        address_line_1: Some("Kai 1".to_owned()),
+        city: Some("Kiel".to_owned()),
+        postcode: Some("24103".to_owned()),
+        country_code: Some("DE".to_owned()),
+        ..LocationDetails::default()
+    };
+    assert_eq!((found[0].name.as_str(), found[0].kind.as_str()), ("Mother", "HEADQUARTER"));
+    assert_eq!(found[0].details, expected);
+    let of_mother = LocationFilter { legal_entity: Some("mother".parse().unwrap()), ..LocationFilter::default() };
+    assert_eq!(server.engine.locations(&tenant, &of_mother, "", 9).await.unwrap().len(), 1);
+
+    // What the file does not know stays, and a row that is there just so touches nothing.
+    let (system, from) = (Actor::System, Origin::local("test"));
+    let details = LocationDetails { emails: vec!["seat@mother.example".to_owned()], ..expected.clone() };
+    let seat = PutLocation {
+        id: Some(found[0].id.clone()),
+        name: "Quay".to_owned(),
+        kind: found[0].kind,
+        details: details.clone(),
+    };
+    server.engine.put_location(&tenant, &seat, PutMode::Upsert { version: None }, &system, &from).await.unwrap();
+    let mut mother = server.engine.legal_entity(&tenant, &"mother".parse().unwrap()).await.unwrap();
+    assert!(mother.details.mixins.is_empty(), "{:?}", mother.details.mixins);
+    mother.details.mixins.insert("erp".to_owned(), serde_json::json!({ "number": 7 }));
+    let put = PutLegalEntity {
+        entity: prokura_engine::CreateLegalEntity {
+            id: Some(mother.id.clone()),
+            name: mother.name.clone(),
+            kind: mother.kind,
+            parent: None,
+            details: mother.details.clone(),
+        },
+        locations: None,
+        groups: None,
+    };
+    server.engine.put_legal_entity(&tenant, &put, PutMode::Upsert { version: None }, &system, &from).await.unwrap();
+    let again = import(&server, &tenant, files.path()).await;
+    assert_eq!(created(&again), [("legal_entities", 0, 2, 0)]);
+    assert_eq!(locations(&server, &tenant).await[0].details, details);
+
+    // A moved company: the address follows, the rest of the location and of the company stays.
+    let moved = folder(&[("legal_entities.csv", &SEATED.replace("Kai 1,24103", "Kai 2,24105"))]);
+    let report = import(&server, &tenant, moved.path()).await;
+    assert_eq!(report.kinds[0].1.updated, 1);
+    let found = locations(&server, &tenant).await;
+    let expected =
+        LocationDetails { address_line_1: Some("Kai 2".to_owned()), postcode: Some("24105".to_owned()), ..details };
+    assert_eq!((found.len(), found[0].name.as_str(), &found[0].details), (1, "Quay", &expected));
+    let mother = server.engine.legal_entity(&tenant, &"mother".parse().unwrap()).await.unwrap();
+    assert_eq!(mother.details.mixins["erp"]["number"], 7);
+}
+
+#[tokio::test]
+async fn a_location_of_others_is_not_taken_over() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let depot = PutLocation {
+        id: Some("mother".parse().unwrap()),
+        name: "Depot".to_owned(),
+        kind: prokura_domain::LocationKind::Warehouse,
+        details: LocationDetails::default(),
+    };
+    let (system, from) = (Actor::System, Origin::local("test"));
+    server.engine.put_location(&tenant, &depot, PutMode::Create, &system, &from).await.unwrap();
+    let report = import(&server, &tenant, folder(&[("legal_entities.csv", SEATED)]).path()).await;
+    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        ["legal_entities.csv:2: address: the location mother is there already and serves others: rename it"]
+    );
+    assert_eq!(locations(&server, &tenant).await[0].name, "Depot");
+    assert!(
+        server.engine.legal_entity(&tenant, &"mother".parse().unwrap()).await.is_err(),
+        "the row is left out whole"
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_import_goes_on_when_started_again() {
+    const ROWS: usize = 6_000;
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let mut items = "segment_id,item_type,item_id\n".to_owned();
+    for number in 0..ROWS {
+        writeln!(items, "general,PRODUCT,p{number}").unwrap();
+    }
+    let files = folder(&[("segments.csv", "id,name,status\ngeneral,General,ACTIVE\n"), ("segment_items.csv", &items)]);
+    let first_item = |engine: prokura_engine::Engine, tenant: std::sync::Arc<Tenant>| async move {
+        loop {
+            let found = engine.segment_items(&tenant, &prokura_engine::ItemFilter::default(), 1).await.unwrap();
+            if found.first().is_some_and(|entry| entry.item.item.starts_with('p')) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let options = ImportOptions::quiet();
+    tokio::select! {
+        biased;
+        () = first_item(server.engine.clone(), tenant.clone()) => {}
+        _ = import::run(&server.engine, &tenant, files.path(), &options) => panic!("it was not stopped"),
+    }
+    let report = import(&server, &tenant, files.path()).await;
+    let counts = report.kinds[1].1;
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    assert!(counts.unchanged > 0 && counts.created > 0, "some were in, some were not: {counts:?}");
+    assert_eq!(counts.unchanged + counts.created, ROWS as u64);
+    let again = import(&server, &tenant, files.path()).await;
+    assert_eq!(again.kinds[1].1.unchanged, ROWS as u64);
 }

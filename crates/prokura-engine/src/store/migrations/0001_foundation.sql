@@ -542,14 +542,3 @@ CREATE TABLE audit_seals (
     mac TEXT NOT NULL,
     PRIMARY KEY (tenant_id, number)
 );
-
--- How far an import has come, by the content it reads.
-CREATE TABLE import_progress (
-    tenant_id TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    source_hash TEXT NOT NULL,
-    line BIGINT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('running', 'done')),
-    state_at BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, kind, source_hash)
-);

@@ -3,7 +3,7 @@
 use super::{
     super::{
         ClientRow, ContextRow, KeyRow, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken, NewSession,
-        SealRow, Site, Store, StoreError, params,
+        SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
@@ -396,13 +396,6 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.link_location(&acme, &id("le-1"), &id("loc")).await?;
     let first = PutCategory { code: "c".to_owned(), position: 1, is_published: true, ..category("cat") };
     tx.insert_category(&acme, &first, NOW).await?;
-    // No method of the store writes this one on its own.
-    tx.execute(
-        "INSERT INTO import_progress (tenant_id, kind, source_hash, line, state, state_at)
-         VALUES ($1, 'customers', 'h', 1, 'running', 1)",
-        params![&acme],
-    )
-    .await?;
     tx.commit().await?;
     Ok(())
 }
