@@ -8,9 +8,9 @@ use prokura_domain::{
     AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, RefreshPolicy,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine, Granted,
-    LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Site, Tenant, TenantSettings,
-    Wishes,
+    Actor, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine, EntityWish,
+    Granted, LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Site, Tenant,
+    TenantSettings, Wishes,
 };
 use prokura_jose::Secret;
 use std::{
@@ -130,7 +130,8 @@ impl World {
         let session = log_in(engine, &tenant, &guest, &first.email).await?;
         let refresh_token = session.refresh.context("no refresh token")?.token;
         // Several at once share a flush.
-        let request = Refresh { refresh_token, legal_entity: Some(COMPANIES[0].parse()?), is_entity_malformed: false };
+        let legal_entity = EntityWish::Of(COMPANIES[0].parse()?);
+        let request = Refresh { refresh_token, client: None, legal_entity, scopes: None };
         let (request, mut refreshing) = (Arc::new(request), JoinSet::new());
         for _ in 0..extent.company_tokens {
             let (engine, tenant, request) = (engine.clone(), Arc::clone(&tenant), Arc::clone(&request));
@@ -241,6 +242,7 @@ async fn client(
         refresh_policy,
         access_seconds: None,
         refresh_seconds: None,
+        registration: prokura_engine::Registration::default(),
     };
     let made = engine.create_client(tenant, &request, &Actor::System, &origin()).await?;
     Ok(made.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default())

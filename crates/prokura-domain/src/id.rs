@@ -112,6 +112,8 @@ id!(/// One customer or guest who came through one door.
     SessionId);
 id!(/// The tokens of a session for one client, acting for at most one legal entity.
     FamilyId);
+id!(/// A client's request at the authorization endpoint.
+    AuthorizationId);
 id!(/// The `jti` of an access token.
     TokenId);
 id!(/// The `kid` of a signing key.

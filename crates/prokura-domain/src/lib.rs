@@ -23,8 +23,8 @@ pub use company::{
 };
 pub use customer::{CustomerKind, CustomerState, Email, InvalidEmail, PasswordFault, PasswordPolicy};
 pub use id::{
-    AddressId, AssignmentId, AuditEventId, ClientId, CustomerId, FamilyId, GrantId, GroupId, InvalidId, KeyId,
-    LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId, TokenId,
+    AddressId, AssignmentId, AuditEventId, AuthorizationId, ClientId, CustomerId, FamilyId, GrantId, GroupId,
+    InvalidId, KeyId, LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId, TokenId,
 };
 pub use policy::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, Redemption, RefreshPolicy, RefreshTokenState, Replay};
 pub use ports::{Clock, Entropy, EntropyUnavailable};

@@ -12,7 +12,16 @@ pub struct Scope(Arc<str>);
 #[error("a scope is 1 to 128 visible ASCII characters without quote and backslash")]
 pub struct InvalidScope;
 
+/// Scopes that say what a client may know about the customer (OpenID Connect Core section 5.4), and how long. Clients are
+/// granted them; customers need no right to them.
+const IDENTITY_SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "legal_entity", "offline_access"];
+
 impl Scope {
+    /// Whether it is about who the customer is, not about what they may do.
+    pub fn is_about_identity(&self) -> bool {
+        IDENTITY_SCOPES.contains(&self.as_str())
+    }
+
     /// The scope as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,6 +85,12 @@ impl Scopes {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// What is left of these granted scopes for a customer with `rights`.
+    #[must_use]
+    pub fn within(&self, rights: &Self) -> Self {
+        self.iter().filter(|scope| scope.is_about_identity() || rights.contains(scope.as_str())).cloned().collect()
     }
 
     /// Adds every scope of `other`.

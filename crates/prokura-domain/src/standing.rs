@@ -45,6 +45,8 @@ pub struct Standing {
     pub acting_for: Option<ActingFor>,
     /// What it may be used for. A dated copy for customers: groups may change after issue.
     pub scopes: Scopes,
+    /// Whether the customer or the client asked for fewer scopes than the customer has: then no later right is added.
+    pub is_scope_limited: bool,
     /// Segments of (customer, entity), at most [`MAX_TOKEN_SEGMENTS`]; a dated copy as well.
     pub segments: Vec<SegmentId>,
     /// Whether there are more segments than fit.

@@ -6,7 +6,7 @@ use crate::{
     caller::Caller,
     companies::wire::{MetadataBody, metadata, put_answer, upsert},
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
     segments::{CATEGORY_EXTRAS, MANAGE, category_json},
 };
@@ -18,7 +18,7 @@ use axum::{
     routing::get,
 };
 use prokura_engine::{Category, PutCategory, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

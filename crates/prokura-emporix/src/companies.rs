@@ -9,7 +9,7 @@ pub(crate) mod wire;
 use crate::{
     caller::Caller,
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
 };
 use axum::{
@@ -22,7 +22,7 @@ use axum::{
 use entity::EntityBody;
 use prokura_domain::{LegalEntityId, Scopes};
 use prokura_engine::{Engine, Error, LegalEntityFilter, PutMode, Refusal, Tenant};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Value, json};
 use wire::{SearchBody, known, narrow, put_answer, upsert};
 

@@ -2,7 +2,6 @@
 //! preflight before almost everything; an error answer without these headers looks to them like a dead network. No
 //! cookies are used, so none are ever allowed.
 
-use crate::params::Params;
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -12,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use prokura_domain::TenantId;
 use prokura_engine::Tenant;
 use prokura_http::Edge;
+use prokura_http::Params;
 use std::sync::Arc;
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -10,7 +10,7 @@ use crate::{
     account::duplicate,
     caller::Caller,
     fault::E2,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect_counted},
 };
 use addresses::Owner;
@@ -23,7 +23,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, LegalEntityId};
 use prokura_engine::{CreateCustomer, Customer, CustomerChange, Engine, Error, NewPassword, Profile, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Map, Value, json};
 use wire::{Faults, Reader, Writer};
 

@@ -4,7 +4,6 @@
 use crate::{
     caller::{Caller, DIALECT},
     fault::{E1, E2},
-    params::Params,
     tokens::customer_token,
     wire,
 };
@@ -15,7 +14,7 @@ use axum::{
     routing::post,
 };
 use prokura_engine::{Partner, PartnerIdentifier, Tenant};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use prokura_jose::PublicKey;
 use serde::Deserialize;
 use serde_json::{Value, json};

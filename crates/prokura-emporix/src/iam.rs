@@ -8,7 +8,6 @@ use crate::{
     caller::Caller,
     companies::wire::{known, without_nulls},
     fault::E3,
-    params::Params,
     wire::scope_text,
 };
 use axum::{
@@ -19,7 +18,7 @@ use axum::{
 };
 use prokura_domain::{CustomerId, LegalEntityId, MemberKind, Scopes};
 use prokura_engine::{Engine, Error, Refusal, Tenant};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Map, Value, json};
 
 const SCOPE_READ: &str = "iam.scope_read";

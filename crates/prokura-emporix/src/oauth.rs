@@ -4,7 +4,6 @@
 use crate::{
     caller,
     fault::{E1, E2},
-    params::Params,
     wire,
 };
 use axum::{
@@ -17,7 +16,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use prokura_domain::Scopes;
 use prokura_engine::{ClientCredentials, Error, Granted, Origin, Refusal};
-use prokura_http::{Edge, RequestOrigin};
+use prokura_http::{Edge, Params, RequestOrigin, is_form};
 use prokura_jose::Secret;
 use serde_json::json;
 
@@ -67,9 +66,7 @@ async fn token(
 }
 
 fn form(headers: &HeaderMap, body: &[u8]) -> Result<Params, E2> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if !is_form(headers) {
         return Err(invalid_request("The body must be application/x-www-form-urlencoded."));
     }
     let text = std::str::from_utf8(body).map_err(|_| invalid_request("The body must be text."))?;

@@ -1,119 +1,18 @@
-//! Query parameters and bodies, read with the strictness a token endpoint needs: a parameter that comes twice is
-//! refused, one that is not known is not looked at, and a body that is no JSON is a 400 in the service's own words.
+//! What is wrong with parameters and bodies, in the service's own words.
 
 use crate::fault::{E2, E3, E4};
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, Request},
     response::Response,
 };
-use http::{StatusCode, request::Parts};
+use http::StatusCode;
+use prokura_http::Repeated;
 use serde::de::DeserializeOwned;
-use std::convert::Infallible;
-
-/// Name and value pairs of a query or a form, decoded.
-pub(crate) struct Params(Vec<(String, String)>);
-
-/// A parameter that came more than once.
-#[derive(Debug)]
-pub(crate) struct Repeated(String);
-
-impl Params {
-    /// Decodes `application/x-www-form-urlencoded` text.
-    pub(crate) fn parse(text: &str) -> Self {
-        let decode = |part: &str| {
-            let spaced = part.replace('+', " ");
-            percent_decode(&spaced)
-        };
-        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        Self(pairs.collect())
-    }
-
-    /// The value of `name`; `None` when it is absent or empty.
-    ///
-    /// # Errors
-    /// [`Repeated`] when it came twice, even with the same value.
-    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Repeated> {
-        let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(Repeated(name.to_owned()));
-        }
-        Ok(value.filter(|value| !value.is_empty()))
-    }
-
-    /// The value of the first of `names` that is there; two of them at once count as a repetition.
-    ///
-    /// # Errors
-    /// [`Repeated`].
-    pub(crate) fn one_of(&self, names: &[&str]) -> Result<Option<&str>, Repeated> {
-        let mut found: Option<&str> = None;
-        for name in names {
-            match (found, self.one(name)?) {
-                (Some(before), Some(value)) if before != value => return Err(Repeated((*name).to_owned())),
-                (None, Some(value)) => found = Some(value),
-                _ => {}
-            }
-        }
-        Ok(found)
-    }
-
-    /// Refuses any name that came twice.
-    ///
-    /// # Errors
-    /// [`Repeated`].
-    pub(crate) fn refuse_repeated(&self) -> Result<(), Repeated> {
-        self.0.iter().try_for_each(|(name, _)| self.one(name).map(|_| ()))
-    }
-
-    /// Whether the flag `name` is set, as in `upsert=true`.
-    ///
-    /// # Errors
-    /// [`Repeated`].
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Repeated> {
-        Ok(self.one(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
-    }
-}
-
-/// Decodes `%41`; a lone percent sign stays what it is, and what is no UTF-8 becomes the replacement character, which
-/// no id, token or address contains.
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let pair = if *first == b'%' { after.first_chunk::<2>() } else { None };
-        let digit = |b: u8| char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        if let Some(byte) = pair.and_then(|[high, low]| Some(digit(*high)? * 16 + digit(*low)?)) {
-            bytes.push(byte);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-impl<S: Sync> FromRequestParts<S> for Params {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
-    }
-}
-
-impl Repeated {
-    fn message(&self) -> String {
-        format!("The parameter {} must not be repeated.", self.0)
-    }
-}
 
 impl From<Repeated> for E2 {
     fn from(repeated: Repeated) -> Self {
-        Self::bad_request(&repeated.message()).detail(&repeated.0, "repeated", &repeated.message())
+        Self::bad_request(&repeated.message()).detail(repeated.name(), "repeated", &repeated.message())
     }
 }
 
@@ -205,26 +104,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_parameter_counts_once() {
-        let params = Params::parse("a=1&b=&c=x%20y+z&d=1&d=1&%65=2");
-        assert_eq!(params.one("a").unwrap(), Some("1"));
-        assert_eq!(params.one("b").unwrap(), None);
-        assert_eq!(params.one("c").unwrap(), Some("x y z"));
-        assert!(params.one("d").is_err());
-        assert_eq!(params.one("e").unwrap(), Some("2"));
-        assert_eq!(params.one("f").unwrap(), None);
-        assert!(params.refuse_repeated().is_err());
-        assert!(Params::parse("tenant=a&hybris-tenant=b").one_of(&["tenant", "hybris-tenant"]).is_err());
-    }
-
-    #[test]
-    fn percent_signs_are_decoded_or_left_alone() {
-        for (text, expected) in [("%41", "A"), ("100%", "100%"), ("%zz", "%zz"), ("%C3%A4", "ä"), ("%2", "%2")] {
-            assert_eq!(percent_decode(text), expected);
-        }
-    }
 
     #[test]
     fn what_is_wrong_with_a_body_is_told_without_repeating_it() {

@@ -8,12 +8,12 @@ use crate::{
         wire::{self, Faults, Reader, Writer},
     },
     fault::{E1, E2},
-    params::{Body, Params},
+    params::Body,
 };
 use axum::{Json, Router, extract::State, routing::get};
 use prokura_domain::CustomerId;
 use prokura_engine::{Customer, CustomerChange, Error, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Map, Value};
 
 pub(crate) fn routes() -> Router<Edge> {

@@ -7,15 +7,13 @@ mod filter;
 
 pub(crate) use filter::Filter;
 
-use crate::{
-    fault::{E2, E3},
-    params::Params,
-};
+use crate::fault::{E2, E3};
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use prokura_http::Params;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, future::Future};
 

@@ -12,7 +12,7 @@ mod wire;
 use crate::{
     caller::Caller,
     companies::wire::{SearchBody, known, put_answer},
-    params::{Body, Params},
+    params::Body,
     query::{ListQuery, Page, collect},
 };
 use axum::{
@@ -25,7 +25,7 @@ use axum::{
 use fault::SegmentFault;
 use prokura_domain::{SegmentId, SiteId};
 use prokura_engine::{Engine, Error, PutMode, Refusal, Segment, SegmentFilter, SegmentViewer};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Value, json};
 pub(crate) use wire::{CATEGORY_EXTRAS, category_json};
 use wire::{FIELDS, SegmentBody, localize, segment_json};

@@ -4,7 +4,7 @@
 use crate::{
     caller::Caller,
     fault::{E1, E4},
-    params::{Body, Params},
+    params::Body,
     saas,
 };
 use axum::{
@@ -16,7 +16,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use prokura_domain::{CustomerId, SessionId, SiteId};
 use prokura_engine::{ContextChange, ContextViewer, Error, Refusal, SessionContext};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

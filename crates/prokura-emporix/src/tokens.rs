@@ -9,7 +9,7 @@ mod answer;
 use crate::{
     caller::{self, Caller},
     fault::{E1, E2},
-    params::{Body, Params},
+    params::Body,
     wire,
 };
 pub(crate) use answer::customer_token;
@@ -23,8 +23,8 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, request::Parts};
 use prokura_domain::{ClientId, Email, LegalEntityId, SessionId};
-use prokura_engine::{BeginGuest, Error, LogIn, LogOut, Origin, Refresh, Refusal, Tenant, Wishes};
-use prokura_http::Edge;
+use prokura_engine::{BeginGuest, EntityWish, Error, LogIn, LogOut, Origin, Refresh, Refusal, Tenant, Wishes};
+use prokura_http::{Edge, Params};
 use prokura_jose::Secret;
 use serde::Deserialize;
 use serde_json::json;
@@ -131,12 +131,13 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 async fn refresh(State(edge): State<Edge>, caller: Caller, params: Params) -> Result<Response, E2> {
     let entity = params.one("legalEntityId")?;
     let token = params.one("refreshToken")?.ok_or_else(|| missing("refreshToken"))?;
-    let legal_entity: Option<LegalEntityId> = entity.and_then(|text| text.parse().ok());
-    let request = Refresh {
-        refresh_token: Secret::from(token.to_owned()),
-        is_entity_malformed: entity.is_some() && legal_entity.is_none(),
-        legal_entity,
+    let legal_entity = match entity.map(str::parse) {
+        None => EntityWish::Nobody,
+        Some(Ok(entity)) => EntityWish::Of(entity),
+        Some(Err(_)) => EntityWish::Malformed,
     };
+    let refresh_token = Secret::from(token.to_owned());
+    let request = Refresh { refresh_token, client: None, legal_entity, scopes: None };
     let granted = edge.engine.refresh(&caller.tenant, Some(caller.bearer()), &request, &caller.origin).await;
     let granted = granted.map_err(refused_refresh)?;
     let mut response = Json(customer_token(&edge.engine, &caller.tenant, &granted)).into_response();

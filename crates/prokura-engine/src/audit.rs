@@ -118,6 +118,11 @@ impl<'a> Entry<'a> {
         self
     }
 
+    pub(crate) fn client_if(mut self, client: Option<&'a ClientId>) -> Self {
+        self.client = client;
+        self
+    }
+
     pub(crate) fn session(mut self, session: Option<&'a SessionId>) -> Self {
         self.session = session;
         self

@@ -55,7 +55,7 @@ impl Engine {
             client: &request.client,
             holder: Holder::Guest { session: &session },
             entity: None,
-            chain: Chain::Begin,
+            chain: Chain::Begin { is_refreshable: true },
             origin,
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;

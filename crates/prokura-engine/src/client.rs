@@ -1,7 +1,7 @@
 //! Clients: applications that ask for tokens. Secrets are made here, shown once, and kept as hashes (S-02).
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant,
+    Actor, Engine, Error, Origin, Refusal, Registration, Tenant,
     audit::Entry,
     retrying,
     store::{ClientRow, NewClient},
@@ -25,7 +25,8 @@ pub struct Client {
     pub is_active: bool,
     /// The scopes it may have.
     pub scopes: String,
-    /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`.
+    /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`,
+    /// `authorization_code`, `device_code`.
     pub grants: String,
     /// What using a refresh token does to it.
     pub refresh_policy: RefreshPolicy,
@@ -35,6 +36,8 @@ pub struct Client {
     pub refresh_seconds: Option<u32>,
     /// Until when the secret before the present one is good.
     pub previous_secret_until: Option<Timestamp>,
+    /// What it registered for the native protocol.
+    pub registration: Registration,
     /// What a dialect keeps about it, as a JSON object.
     pub settings_json: String,
     /// Counts its changes.
@@ -64,6 +67,8 @@ pub struct CreateClient {
     pub access_seconds: Option<u32>,
     /// The life of its refresh tokens.
     pub refresh_seconds: Option<u32>,
+    /// What it registers for the native protocol.
+    pub registration: Registration,
 }
 
 /// A client that was made, with its secret, which is shown this once.
@@ -92,9 +97,15 @@ pub struct ClientChange {
     pub access_seconds: Option<Option<u32>>,
     /// The life of its refresh tokens.
     pub refresh_seconds: Option<Option<u32>>,
+    /// What it registered for the native protocol.
+    pub registration: Option<Registration>,
 }
 
-const GRANTS: [&str; 5] = ["guest", "password", "refresh_token", "client_credentials", "token_exchange"];
+const GRANTS: [&str; 7] =
+    ["guest", "password", "authorization_code", "refresh_token", "client_credentials", "token_exchange", "device_code"];
+
+/// Clients that are read at a time to look for an origin.
+const ORIGIN_PAGE: u32 = 500;
 
 /// The lives a client may ask for its tokens, in seconds: half a minute to a year. Revocations are remembered as long.
 const LIVES: std::ops::RangeInclusive<u32> = 30..=31_536_000;
@@ -132,6 +143,7 @@ impl Engine {
     ) -> Result<CreatedClient, Error> {
         check(&request.scopes, &request.grants)?;
         check_lives(request.access_seconds, request.refresh_seconds)?;
+        request.registration.check(request.kind)?;
         retrying!(self.create_client_once(tenant, request, actor, origin))
     }
 
@@ -163,6 +175,7 @@ impl Engine {
             refresh_policy: request.refresh_policy,
             access_seconds: request.access_seconds,
             refresh_seconds: request.refresh_seconds,
+            registration: &request.registration,
             settings_json: "{}",
         };
         if !tx.insert_tenant_name("client", id.as_str(), &tenant.id).await?
@@ -193,6 +206,34 @@ impl Engine {
     pub async fn clients(&self, tenant: &Tenant, after: &str, limit: u32) -> Result<Vec<Client>, Error> {
         let rows = self.store.read().await?.clients(&tenant.id, after, limit).await?;
         Ok(rows.into_iter().map(client).collect())
+    }
+
+    /// Whether browsers of `origin` may call the token endpoint: the tenant or a client that is switched on registered
+    /// it (S-12). Remembered for some seconds.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn allows_origin(&self, tenant: &Tenant, origin: &str) -> Result<bool, Error> {
+        if tenant.settings.cors_origins.iter().any(|known| known == origin) {
+            return Ok(true);
+        }
+        let key = (tenant.id.clone(), origin.to_owned());
+        if let Some(known) = self.origins.get(&key) {
+            return Ok(known);
+        }
+        let mut after = String::new();
+        let mut is_allowed = false;
+        loop {
+            let page = self.store.read().await?.clients(&tenant.id, &after, ORIGIN_PAGE).await?;
+            is_allowed |=
+                page.iter().any(|row| row.is_active && row.registration.origins.iter().any(|of| of == origin));
+            match page.last() {
+                Some(last) if !is_allowed => last.id.as_str().clone_into(&mut after),
+                _ => break,
+            }
+        }
+        self.origins.insert(key, is_allowed);
+        Ok(is_allowed)
     }
 
     /// Changes a client. Disabling it reaches every door within the reach of the feed.
@@ -227,6 +268,7 @@ impl Engine {
         let mut row = tx.client(&tenant.id, id).await?.ok_or(Refusal::NotFound("client"))?;
         let was_active = row.is_active;
         change.apply(&mut row);
+        row.registration.check(row.kind)?;
         let found = row.version;
         if version.is_some_and(|version| version != found)
             || !tx.update_client(&tenant.id, &row, Some(found), now).await?
@@ -324,10 +366,13 @@ impl ClientChange {
         if let Some(seconds) = self.refresh_seconds {
             row.refresh_seconds = seconds;
         }
+        if let Some(registration) = &self.registration {
+            row.registration.clone_from(registration);
+        }
     }
 }
 
-fn client(row: ClientRow) -> Client {
+pub(crate) fn client(row: ClientRow) -> Client {
     Client {
         id: row.id,
         name: row.name,
@@ -339,6 +384,7 @@ fn client(row: ClientRow) -> Client {
         access_seconds: row.access_seconds,
         refresh_seconds: row.refresh_seconds,
         previous_secret_until: row.previous_secret_until,
+        registration: row.registration,
         settings_json: row.settings_json,
         version: row.version,
         created_at: row.created_at,

@@ -33,6 +33,8 @@ pub enum Door {
     SignUpConfirmation,
     /// A token of another identity provider.
     PartnerToken,
+    /// A code of the authorization endpoint.
+    AuthorizationCode,
 }
 
 impl Door {
@@ -45,6 +47,7 @@ impl Door {
         Self::ClientCredentials,
         Self::SignUpConfirmation,
         Self::PartnerToken,
+        Self::AuthorizationCode,
     ];
 
     /// The verb in the audit trail.
@@ -57,6 +60,7 @@ impl Door {
             Self::ClientCredentials => "client.credentials",
             Self::SignUpConfirmation => "customer.confirm_sign_up",
             Self::PartnerToken => "customer.exchange_partner_token",
+            Self::AuthorizationCode => "customer.redeem_code",
         }
     }
 
@@ -68,15 +72,25 @@ impl Door {
             Self::Refresh => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::PartnerToken => "token_exchange",
+            Self::AuthorizationCode => crate::authorize::GRANT,
         }
     }
 }
 
 /// Who the token is for.
 pub(crate) enum Holder<'a> {
-    Service { wanted: Option<&'a Scopes> },
-    Guest { session: &'a SessionId },
-    Customer { session: &'a SessionId, customer: &'a CustomerId },
+    Service {
+        wanted: Option<&'a Scopes>,
+    },
+    Guest {
+        session: &'a SessionId,
+    },
+    /// `scopes` is what was granted at the native door; `None`: whatever they may do.
+    Customer {
+        session: &'a SessionId,
+        customer: &'a CustomerId,
+        scopes: Option<&'a Scopes>,
+    },
 }
 
 impl Holder<'_> {
@@ -94,8 +108,8 @@ impl Holder<'_> {
 pub(crate) enum Chain<'a> {
     /// No refresh token.
     None,
-    /// A new family.
-    Begin,
+    /// A new family, with a refresh token where the client may use one.
+    Begin { is_refreshable: bool },
     /// A successor for the family's newest token.
     Rotate { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
     /// The same answer again: the successor that was made before.
@@ -135,6 +149,8 @@ pub struct Granted {
     pub refresh: Option<RefreshGranted>,
     /// What the access token says.
     pub standing: Standing,
+    /// The ID token, of native doors with the scope `openid`.
+    pub id_token: Option<String>,
 }
 
 /// What is written but not yet durable, and so not yet signed.
@@ -158,7 +174,7 @@ impl Engine {
         let (session, customer) = match order.holder {
             Holder::Service { .. } => (None, None),
             Holder::Guest { session } => (Some(session), None),
-            Holder::Customer { session, customer } => (Some(session), Some(customer)),
+            Holder::Customer { session, customer, .. } => (Some(session), Some(customer)),
         };
         let facts = tx.issue_facts(&tenant.id, order.client, session, customer).await?.ok_or(Refusal::UnknownTenant)?;
         if !facts.is_tenant_active {
@@ -214,6 +230,7 @@ impl Engine {
             },
             acting_for,
             scopes: Scopes::default(),
+            is_scope_limited: false,
             segments: Vec::new(),
             has_more_segments: false,
             session: session.cloned(),
@@ -227,10 +244,31 @@ impl Engine {
             .write_chain(tx, &order, &mut standing, client.refresh_policy, (expires_at, refresh_seconds), now)
             .await?;
 
-        let actor = match customer {
-            Some(customer) => Actor::Customer(customer.clone()),
-            None if session.is_some() => Actor::Guest,
-            None => Actor::Client(order.client.clone()),
+        self.note_issue(tx, &order, &standing, now).await?;
+        let token = AccessToken {
+            issuer: Arc::clone(&tenant.issuer),
+            audience: Arc::clone(&tenant.issuer),
+            subject: subject(&standing),
+            id: self.new_id(now)?.parse().map_err(Error::crypto)?,
+            issued_at: now,
+            expires_at,
+            standing,
+        };
+        Ok(Draft { token, access_seconds, refresh })
+    }
+
+    /// Writes down who got what.
+    async fn note_issue(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let actor = match &standing.subject {
+            Subject::Customer(customer) => Actor::Customer(customer.clone()),
+            Subject::Guest => Actor::Guest,
+            Subject::Service => Actor::Client(order.client.clone()),
         };
         let (kind, id) = match &standing.family {
             Some(family) => ("family", family.as_str()),
@@ -243,18 +281,7 @@ impl Engine {
         if matches!(order.chain, Chain::Repeat { .. }) {
             entry = entry.detail(serde_json::json!({ "is_repeated": true }));
         }
-        self.audit(tx, &tenant.id, order.origin, entry, now).await?;
-
-        let token = AccessToken {
-            issuer: Arc::clone(&tenant.issuer),
-            audience: Arc::clone(&tenant.issuer),
-            subject: subject(&standing),
-            id: self.new_id(now)?.parse().map_err(Error::crypto)?,
-            issued_at: now,
-            expires_at,
-            standing,
-        };
-        Ok(Draft { token, access_seconds, refresh })
+        self.audit(tx, &order.tenant.id, order.origin, entry, now).await
     }
 
     /// What the token may be used for, as it is now.
@@ -270,10 +297,17 @@ impl Engine {
                 let own = Scopes::parse(client_scopes).map_err(|_| Refusal::InvalidClient)?;
                 standing.scopes = wanted.map_or_else(|| own.clone(), |wanted| own.intersection(wanted));
             }
-            Holder::Customer { customer, .. } => {
+            Holder::Customer { customer, scopes, .. } => {
                 let entity = standing.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity);
                 let rights = self.rights_in(tx, order.tenant, customer, entity).await?;
-                standing.scopes = rights.scopes.clone();
+                standing.scopes = match scopes {
+                    None => rights.scopes.clone(),
+                    Some(granted) => {
+                        let own = Scopes::parse(client_scopes).map_err(|_| Refusal::InvalidClient)?;
+                        granted.intersection(&own).within(&rights.scopes)
+                    }
+                };
+                standing.is_scope_limited = scopes.is_some();
                 standing.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
                 standing.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
             }
@@ -296,39 +330,8 @@ impl Engine {
         let acting_for = standing.acting_for.as_ref();
         match &order.chain {
             Chain::None => Ok(None),
-            Chain::Begin => {
-                let session = standing.session.as_ref().ok_or(Refusal::InvalidGrant)?;
-                let family: FamilyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
-                let family_expires_at = match standing.subject {
-                    Subject::Customer(_) => now.plus_seconds(tenant.settings.lifetimes.session.into()),
-                    // A guest's family slides with its session; the sweep takes what nobody refreshed.
-                    Subject::Guest | Subject::Service => now.plus_seconds(i64::from(refresh_seconds) * 365),
-                };
-                let new = NewFamily {
-                    id: &family,
-                    session,
-                    client: order.client,
-                    customer: standing.customer(),
-                    acting_for,
-                    expires_at: family_expires_at,
-                    tokens_until: access_until,
-                };
-                tx.insert_family(&tenant.id, &new, now).await?;
-                let secret = Secret::generate(&*self.entropy, REFRESH_PREFIX)?;
-                let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
-                let token = NewRefreshToken {
-                    hash: &SecretHash::of(secret.expose()),
-                    family: &family,
-                    generation: 0,
-                    salt: "",
-                    predecessor: None,
-                    legal_entity: standing.legal_entity(),
-                    epoch: 0,
-                    expires_at,
-                };
-                tx.insert_refresh_token(&tenant.id, &token, now).await?;
-                standing.family = Some(family);
-                Ok(Some(granted(secret, expires_at, now)))
+            Chain::Begin { is_refreshable } => {
+                self.begin_chain(tx, order, standing, *is_refreshable, (access_until, refresh_seconds), now).await
             }
             Chain::Rotate { family, family_expires_at, presented, before } => {
                 let hash = SecretHash::of(presented.expose());
@@ -347,7 +350,7 @@ impl Engine {
                     }
                 }
                 if is_switch {
-                    self.revoke_epoch(tx, tenant, family, epoch, now).await?;
+                    self.revoke_epoch(tx, order, family, epoch, now).await?;
                 }
                 let salt = self.new_id(now)?;
                 let secret = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
@@ -374,7 +377,7 @@ impl Engine {
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
                 if is_switch {
-                    self.revoke_epoch(tx, tenant, family, epoch, now).await?;
+                    self.revoke_epoch(tx, order, family, epoch, now).await?;
                 }
                 let expires_at = now.plus_seconds(refresh_seconds.into()).min(*family_expires_at);
                 if !tx.prolong_refresh_token(&tenant.id, &SecretHash::of(presented.expose()), expires_at).await? {
@@ -392,15 +395,76 @@ impl Engine {
         }
     }
 
-    /// The tokens before a switch end after the tenant's grace.
+    /// A new family, with its first refresh token where the client may use one.
+    async fn begin_chain(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        standing: &mut Standing,
+        is_refreshable: bool,
+        (access_until, refresh_seconds): (Timestamp, u32),
+        now: Timestamp,
+    ) -> Result<Option<RefreshGranted>, Error> {
+        let tenant = order.tenant;
+        let session = standing.session.as_ref().ok_or(Refusal::InvalidGrant)?;
+        let family: FamilyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
+        let family_expires_at = match standing.subject {
+            Subject::Customer(_) => now.plus_seconds(tenant.settings.lifetimes.session.into()),
+            // A guest's family slides with its session; the sweep takes what nobody refreshed.
+            Subject::Guest | Subject::Service => now.plus_seconds(i64::from(refresh_seconds) * 365),
+        };
+        let granted_scope = match order.holder {
+            Holder::Customer { scopes, .. } => scopes.map(ToString::to_string),
+            Holder::Service { .. } | Holder::Guest { .. } => None,
+        };
+        let new = NewFamily {
+            id: &family,
+            session,
+            client: order.client,
+            customer: standing.customer(),
+            acting_for: standing.acting_for.as_ref(),
+            scope: granted_scope.as_deref(),
+            expires_at: family_expires_at,
+            tokens_until: access_until,
+        };
+        tx.insert_family(&tenant.id, &new, now).await?;
+        if !is_refreshable {
+            standing.family = Some(family);
+            return Ok(None);
+        }
+        let secret = Secret::generate(&*self.entropy, REFRESH_PREFIX)?;
+        let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
+        let token = NewRefreshToken {
+            hash: &SecretHash::of(secret.expose()),
+            family: &family,
+            generation: 0,
+            salt: "",
+            predecessor: None,
+            legal_entity: standing.legal_entity(),
+            epoch: 0,
+            expires_at,
+        };
+        tx.insert_refresh_token(&tenant.id, &token, now).await?;
+        standing.family = Some(family);
+        Ok(Some(granted(secret, expires_at, now)))
+    }
+
+    /// The tokens before a switch end at once; at the door of a dialect, after the tenant's grace (S-33).
     async fn revoke_epoch(
         &self,
         tx: &mut Tx<'_>,
-        tenant: &Tenant,
+        order: &Order<'_>,
         family: &FamilyId,
         epoch: u32,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let tenant = order.tenant;
+        let grace_seconds = match order.holder {
+            Holder::Customer { scopes: Some(_), .. } => 0,
+            Holder::Customer { scopes: None, .. } | Holder::Guest { .. } | Holder::Service { .. } => {
+                tenant.settings.switch_grace_seconds
+            }
+        };
         let entry = Revocation {
             id: self.new_id(now)?,
             tenant: tenant.id.clone(),
@@ -408,7 +472,7 @@ impl Engine {
             value: format!("{family}/{}", epoch.saturating_sub(1)),
             is_lifted: false,
             at: now,
-            effective_at: now.plus_seconds(tenant.settings.switch_grace_seconds.into()),
+            effective_at: now.plus_seconds(grace_seconds.into()),
             expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
         };
         Ok(tx.revoke(entry).await?)
@@ -422,6 +486,7 @@ impl Engine {
             access_seconds: draft.access_seconds,
             refresh: draft.refresh,
             standing: draft.token.standing,
+            id_token: None,
         })
     }
 }
@@ -430,7 +495,7 @@ impl Chain<'_> {
     fn before(&self) -> Option<&ActingFor> {
         match self {
             Self::Rotate { before, .. } | Self::Keep { before, .. } | Self::Repeat { before, .. } => *before,
-            Self::None | Self::Begin => None,
+            Self::None | Self::Begin { .. } => None,
         }
     }
 }

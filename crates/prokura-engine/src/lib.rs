@@ -6,20 +6,25 @@
 mod addresses;
 mod assignment;
 mod audit;
+mod authorize;
 mod background;
 mod backup;
 mod begin_guest;
 mod category;
 mod client;
 mod client_credentials;
+mod client_proof;
 mod company;
+mod cookie;
 mod cursor;
 mod customer;
 mod email_change;
 mod error;
 mod feed;
 mod group;
+mod id_token;
 mod import;
+mod introspect;
 mod issue;
 mod join_request;
 mod keys;
@@ -36,7 +41,9 @@ mod password_reset;
 mod passwords;
 mod ports;
 mod put;
+mod redeem_code;
 mod refresh;
+mod registration;
 mod rights;
 mod seals;
 mod segment;
@@ -53,19 +60,26 @@ mod throttle;
 pub use addresses::{Address, AddressBody, AddressDetails};
 pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, AuditFilter, Outcome};
+pub use authorize::{
+    Authorization, AuthorizationAnswer, AuthorizationRequest, EntityChoice, PUSH_SECONDS, Progress, Prompt,
+    ResponseMode, grantable_scopes,
+};
 pub use backup::{back_up, open_backup};
 pub use begin_guest::BeginGuest;
 pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
+pub use client_proof::ClientProof;
 pub use company::{
     CreateLegalEntity, LegalEntity, LegalEntityDetails, LegalEntityFilter, LegalEntityParts, PutLegalEntity,
 };
+pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal};
 pub use group::{Group, GroupDetails, GroupFilter, GroupMember, Membership, PutGroup};
 pub use import::{ImportAssignment, ImportLegalEntity, ImportSeat, ImportSegmentItem, ImportSegmentMember, RowOutcome};
+pub use introspect::Introspection;
 pub use issue::{Door, Granted, RefreshGranted};
 pub use join_request::{JoinRequest, JoinState};
 pub use keys::KeySummary;
@@ -78,7 +92,9 @@ pub use origin::{Actor, Origin};
 pub use partner::{Partner, PartnerIdentifier};
 pub use ports::{SystemClock, SystemEntropy};
 pub use put::{PutMode, PutOutcome};
-pub use refresh::{Bearer, Refresh};
+pub use redeem_code::RedeemCode;
+pub use refresh::{Bearer, EntityWish, Refresh};
+pub use registration::{AuthMethod, Registration};
 pub use rights::Rights;
 pub use seals::AuditVerdict;
 pub use segment::{PutSegment, Segment, SegmentFilter, SegmentItem, SegmentMember};
@@ -92,6 +108,7 @@ pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Tenant, TenantSummary};
 
 use feed::Feed;
+use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
@@ -100,6 +117,7 @@ use std::{
     collections::HashMap,
     ops::Deref,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 use store::{Driver, Store};
 
@@ -110,6 +128,10 @@ pub fn schema() -> &'static str {
 
 /// How many verified tokens a node remembers.
 const TOKEN_CACHE: usize = 65_536;
+
+/// How many origins of browsers a node remembers an answer for, and for how long.
+const ORIGINS: u64 = 10_000;
+const ORIGINS_LIFE: Duration = Duration::from_secs(5);
 
 /// What an engine is started with.
 pub struct EngineConfig {
@@ -148,6 +170,7 @@ pub struct Inner {
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     pub(crate) rights: rights::RightsCache,
+    pub(crate) origins: Cache<(TenantId, String), bool>,
     pub(crate) is_deaf: AtomicBool,
     pub(crate) segments_announced: Mutex<Option<Timestamp>>,
 }
@@ -180,6 +203,7 @@ impl Engine {
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             rights: rights::RightsCache::new(),
+            origins: Cache::builder().max_capacity(ORIGINS).time_to_live(ORIGINS_LIFE).build(),
             is_deaf: AtomicBool::new(false),
             segments_announced: Mutex::default(),
             tenants: RwLock::default(),

@@ -11,7 +11,7 @@ use crate::{
     store::{CredentialRow, NewSession, Tx},
     throttle::Attempt,
 };
-use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, SessionId};
+use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, SessionId, Timestamp};
 use prokura_jose::Secret;
 
 /// E-mail and password.
@@ -40,8 +40,16 @@ pub(crate) struct Entrance<'a> {
     pub(crate) door: Door,
     /// Who.
     pub(crate) customer: &'a CustomerId,
-    /// The password that was right, a stronger hash of it, and the attempt it took.
-    pub(crate) proof: Option<(&'a CredentialRow, Option<&'a str>, &'a Attempt)>,
+    /// How they proved it, when it was by password.
+    pub(crate) proof: Option<&'a Proof>,
+}
+
+/// A password that was right, and what is to be noted about it in the transaction of the login.
+pub(crate) struct Proof {
+    pub(crate) customer: CustomerId,
+    pub(crate) credential: CredentialRow,
+    stronger: Option<String>,
+    attempt: Attempt,
 }
 
 impl Engine {
@@ -63,6 +71,26 @@ impl Engine {
         if !known_client.grants.split_ascii_whitespace().any(|grant| grant == Door::Password.grant()) {
             return Err(Refusal::UnauthorizedClient.into());
         }
+        let proof = self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await?;
+        let entrance = Entrance { bearer, door: Door::Password, customer: &proof.customer, proof: Some(&proof) };
+        let granted = retrying!(self.open_session(tenant, &entrance, origin))?;
+        Ok(LoggedIn { granted, has_initial_password: proof.credential.is_initial })
+    }
+
+    /// Checks e-mail and password, whatever the login is for. Everything about the account is asked again when the proof
+    /// is used.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidCredentials`], [`Refusal::Throttled`], or the state of the customer once the password was
+    /// right.
+    pub(crate) async fn prove_login(
+        &self,
+        tenant: &Tenant,
+        client: Option<&ClientId>,
+        verb: &'static str,
+        request: &LogIn,
+        origin: &Origin,
+    ) -> Result<Proof, Error> {
         let attempt = self.take_attempt(tenant, "log_in", request.email.key(), &request.password, origin).await?;
         let known = {
             let mut reader = self.store.read().await?;
@@ -80,7 +108,9 @@ impl Engine {
         });
         let found = self.passwords.check(request.password.expose(), stored).await?;
         let Some((customer, Some(credential))) = known.filter(|_| found != Match::No) else {
-            return Err(self.note_failed_login(tenant, client, &attempt, origin).await?);
+            let entry = Entry::new(&Actor::Guest, verb, "account", attempt.account()).client_if(client);
+            // The trail names the account by the throttle's key, never by an address that may not even exist here.
+            return Err(self.audit_refusal(&tenant.id, origin, entry, Refusal::InvalidCredentials).await?);
         };
         let refusal = match customer.state {
             CustomerState::Active => None,
@@ -91,21 +121,36 @@ impl Engine {
         };
         if let Some(refusal) = refusal {
             let actor = Actor::Customer(customer.id.clone());
-            let entry = Entry::new(&actor, Door::Password.verb(), "customer", customer.id.as_str()).client(client);
+            let entry = Entry::new(&actor, verb, "customer", customer.id.as_str()).client_if(client);
             return Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?);
         }
         let stronger = match found {
             Match::YesButWeak => Some(self.hash_password(request.password.expose()).await?),
             Match::Yes | Match::No => None,
         };
-        let entrance = Entrance {
-            bearer,
-            door: Door::Password,
-            customer: &customer.id,
-            proof: Some((&credential, stronger.as_deref(), &attempt)),
-        };
-        let granted = retrying!(self.open_session(tenant, &entrance, origin))?;
-        Ok(LoggedIn { granted, has_initial_password: credential.is_initial })
+        Ok(Proof { customer: customer.id, credential, stronger, attempt })
+    }
+
+    /// Uses a proof up in the transaction of the login.
+    pub(crate) async fn use_proof(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if !tx.note_login(&tenant.id, &proof.customer, now).await? {
+            return Err(Refusal::CustomerInactive.into());
+        }
+        let credential = &proof.credential;
+        // Another password was set after this one was checked.
+        if !tx.use_password(&tenant.id, &credential.id, now).await? {
+            return Err(Refusal::InvalidCredentials.into());
+        }
+        if let Some(stronger) = &proof.stronger {
+            tx.rehash_password(&tenant.id, &credential.id, &credential.secret, stronger).await?;
+        }
+        self.attempt_was_right(tx, tenant, &proof.attempt, now).await
     }
 
     /// The transaction every login ends in: the customer's row is held, the guest's session becomes theirs, families of
@@ -134,18 +179,10 @@ impl Engine {
         let now = self.clock.now();
         let client = &bearer.standing.client;
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
-        if !tx.note_login(&tenant.id, customer, now).await? {
-            return Err(Refusal::CustomerInactive.into());
-        }
-        if let Some((credential, stronger, attempt)) = proof {
-            // Another password was set after this one was checked.
-            if !tx.use_password(&tenant.id, &credential.id, now).await? {
-                return Err(Refusal::InvalidCredentials.into());
-            }
-            if let Some(stronger) = stronger {
-                tx.rehash_password(&tenant.id, &credential.id, &credential.secret, stronger).await?;
-            }
-            self.attempt_was_right(tx, tenant, attempt, now).await?;
+        match proof {
+            Some(proof) => self.use_proof(tx, tenant, proof, now).await?,
+            None if !tx.note_login(&tenant.id, customer, now).await? => return Err(Refusal::CustomerInactive.into()),
+            None => {}
         }
         let session = match Self::guest_session(&bearer) {
             Some(session) => {
@@ -166,8 +203,9 @@ impl Engine {
             let context = fresh(&session, Some(customer.clone()), &sites, &Wishes::default(), now);
             tx.insert_context(&tenant.id, &context).await?;
         }
-        let holder = Holder::Customer { session: &session, customer };
-        let order = Order { tenant, door, client, holder, entity: None, chain: Chain::Begin, origin };
+        let holder = Holder::Customer { session: &session, customer, scopes: None };
+        let order =
+            Order { tenant, door, client, holder, entity: None, chain: Chain::Begin { is_refreshable: true }, origin };
         self.issue(tx, order).await
     }
 
@@ -197,17 +235,5 @@ impl Engine {
         };
         tx.insert_session(&tenant.id, &new, now).await?;
         Ok(session)
-    }
-
-    /// The trail names the account by the throttle's key, never by an address that may not even exist here.
-    async fn note_failed_login(
-        &self,
-        tenant: &Tenant,
-        client: &ClientId,
-        attempt: &Attempt,
-        origin: &Origin,
-    ) -> Result<Error, Error> {
-        let entry = Entry::new(&Actor::Guest, Door::Password.verb(), "account", attempt.account()).client(client);
-        self.audit_refusal(&tenant.id, origin, entry, Refusal::InvalidCredentials).await
     }
 }

@@ -4,11 +4,14 @@
 use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
+    id_token::{IdTokenFacts, company},
     issue::{Chain, Door, Holder, Order, REFRESH_PREFIX},
     retrying,
     store::{RefreshTokenRow, Tx},
 };
-use prokura_domain::{ActingFor, LegalEntityId, Redemption, RefreshTokenState, Replay, Standing, Subject, Timestamp};
+use prokura_domain::{
+    ActingFor, ClientId, LegalEntityId, Redemption, RefreshTokenState, Replay, Scopes, Standing, Subject, Timestamp,
+};
 use prokura_jose::{Secret, SecretHash};
 
 /// Repeated answers of one family that are still believed within [`REPEATS_SECONDS`] (S-26).
@@ -24,16 +27,31 @@ pub struct Bearer<'a> {
     pub standing: &'a Standing,
 }
 
+/// Whom to act for from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntityWish {
+    /// Whom the family acts for already.
+    Keep,
+    /// Nobody: a private person.
+    Nobody,
+    /// This company.
+    Of(LegalEntityId),
+    /// Something that cannot be an id: refused like any entity that is not the customer's, but only after the token has
+    /// been looked at.
+    Malformed,
+}
+
 /// A request to refresh.
 #[derive(Clone, Debug)]
 pub struct Refresh {
     /// The refresh token.
     pub refresh_token: Secret,
-    /// The company to act for from now on; `None` for a private person.
-    pub legal_entity: Option<LegalEntityId>,
-    /// Whether `legal_entity` was sent in a form that cannot be an id: refused like any entity that is not the
-    /// customer's, but only after the token has been looked at.
-    pub is_entity_malformed: bool,
+    /// The client that proved who it is, where the door asks for that; the token must be its own.
+    pub client: Option<ClientId>,
+    /// Whom to act for.
+    pub legal_entity: EntityWish,
+    /// Fewer scopes than were granted, for this one access token.
+    pub scopes: Option<Scopes>,
 }
 
 impl Engine {
@@ -65,6 +83,9 @@ impl Engine {
         let mut tx = self.store.write().await?;
         let row = tx.refresh_token(&tenant.id, &hash).await?.ok_or(Refusal::InvalidGrant)?;
         let customer = row.customer.as_ref().ok_or(Refusal::InvalidGrant)?;
+        if request.client.as_ref().is_some_and(|client| *client != row.client) {
+            return Err(Refusal::InvalidGrant.into());
+        }
         if let Some(bearer) = bearer {
             match &bearer.standing.subject {
                 Subject::Guest => {}
@@ -79,10 +100,16 @@ impl Engine {
                 return Err(refusal.into());
             }
         };
-        let entity = request.legal_entity.as_ref();
-        let result = if request.is_entity_malformed {
+        let acts_for = row.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity);
+        let entity = match &request.legal_entity {
+            EntityWish::Keep => acts_for,
+            EntityWish::Of(entity) => Some(entity),
+            EntityWish::Nobody | EntityWish::Malformed => None,
+        };
+        let scopes = granted_scopes(&row, request.scopes.as_ref())?;
+        let result = if request.legal_entity == EntityWish::Malformed {
             Err(Refusal::NotAssigned.into())
-        } else if redemption == Redemption::Repeat && entity != row.acting_for.as_ref().map(|a| &a.legal_entity) {
+        } else if redemption == Redemption::Repeat && entity != acts_for {
             // The answer that was lost named another company: this is not the same request (S-26).
             Err(Refusal::InvalidGrant.into())
         } else if self.is_repeated_too_often(&mut tx, tenant, &row, redemption, &hash, now).await? {
@@ -91,7 +118,7 @@ impl Engine {
         } else {
             let before = row.acting_for.as_ref();
             let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
-            let holder = Holder::Customer { session: &row.session, customer };
+            let holder = Holder::Customer { session: &row.session, customer, scopes: scopes.as_ref() };
             let order = Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, origin };
             self.issue(&mut tx, order).await
         };
@@ -99,8 +126,12 @@ impl Engine {
             Ok(draft) => {
                 let (session, context) = (&row.session, draft.standing().legal_entity());
                 tx.set_context_entity(&tenant.id, session, context).await?;
+                let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
                 tx.commit().await?;
-                Self::sign(tenant, draft)
+                let mut granted = Self::sign(tenant, draft)?;
+                let facts = IdTokenFacts { nonce: None, company };
+                granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
+                Ok(granted)
             }
             Err(Error::Refused(refusal)) => {
                 drop(tx);
@@ -181,6 +212,16 @@ impl Engine {
                 Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at, before })
             }
         }
+    }
+}
+
+/// What the family was granted, or the part of it that is asked for.
+fn granted_scopes(row: &RefreshTokenRow, wanted: Option<&Scopes>) -> Result<Option<Scopes>, Refusal> {
+    let granted = row.scope.as_deref().map(Scopes::parse).transpose().map_err(|_| Refusal::InvalidScope)?;
+    match (granted, wanted) {
+        (Some(granted), Some(wanted)) if wanted.is_subset(&granted) => Ok(Some(wanted.clone())),
+        (_, Some(_)) => Err(Refusal::InvalidScope),
+        (granted, None) => Ok(granted),
     }
 }
 

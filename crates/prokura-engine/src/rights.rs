@@ -63,7 +63,10 @@ impl Engine {
     /// Only faults.
     pub async fn scopes_now(&self, tenant: &Tenant, standing: &Standing) -> Result<Scopes, Error> {
         match standing.customer() {
-            Some(customer) => Ok(self.rights(tenant, customer, standing.legal_entity()).await?.scopes.clone()),
+            Some(customer) => {
+                let rights = self.rights(tenant, customer, standing.legal_entity()).await?;
+                Ok(counted(standing, &rights))
+            }
             None => Ok(standing.scopes.clone()),
         }
     }
@@ -77,7 +80,7 @@ impl Engine {
         if let Some(customer) = standing.customer() {
             let tenant = self.tenant(&standing.tenant).await?;
             let rights = self.rights(&tenant, customer, standing.legal_entity()).await?;
-            fresh.scopes = rights.scopes.clone();
+            fresh.scopes = counted(standing, &rights);
             fresh.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
             fresh.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
         }
@@ -146,4 +149,9 @@ impl Engine {
         self.rights.0.insert((tenant.id.clone(), customer.clone(), entity.cloned()), Arc::clone(&rights));
         Ok(rights)
     }
+}
+
+/// The scopes of a token for what the customer may do now.
+fn counted(standing: &Standing, rights: &Rights) -> Scopes {
+    if standing.is_scope_limited { standing.scopes.within(&rights.scopes) } else { rights.scopes.clone() }
 }

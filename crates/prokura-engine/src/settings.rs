@@ -52,6 +52,8 @@ pub struct Lifetimes {
     pub refresh: u32,
     /// A customer's session and families, from login on, whatever is refreshed.
     pub session: u32,
+    /// How long a browser that is logged in to the pages may be idle.
+    pub page_idle: u32,
     /// Access token of a guest.
     pub guest_access: u32,
     /// Refresh token of a guest; slides.
@@ -148,6 +150,7 @@ impl Default for Lifetimes {
             access: 300,
             refresh: 30 * 86_400,
             session: 90 * 86_400,
+            page_idle: 12 * 3_600,
             guest_access: 300,
             guest_refresh: 86_400,
             service: 300,

@@ -4,10 +4,12 @@
 mod addresses;
 mod assignments;
 mod audit;
+mod authorizations;
 mod categories;
 mod clients;
 mod companies;
 mod contexts;
+mod cookies;
 mod customers;
 pub(crate) mod driver;
 mod federated;
@@ -31,8 +33,10 @@ mod throttle;
 mod walls;
 
 pub(crate) use audit::{SealRow, entry_mac};
+pub(crate) use authorizations::{AuthorizationRow, NewAuthorization};
 pub(crate) use clients::{ClientRow, NewClient};
 pub(crate) use contexts::ContextRow;
+pub(crate) use cookies::CookieRow;
 pub(crate) use customers::{CredentialRow, NewCustomer};
 pub use driver::{DatabaseConfig, StoreError};
 pub(crate) use driver::{Driver, Reader, Row, copy, params};

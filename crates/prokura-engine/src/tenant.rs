@@ -477,6 +477,7 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         ("lifetimes.guest_refresh", settings.lifetimes.guest_refresh),
         ("lifetimes.service", settings.lifetimes.service),
         ("lifetimes.session", settings.lifetimes.session),
+        ("lifetimes.page_idle", settings.lifetimes.page_idle),
         ("lifetimes.companion", settings.lifetimes.companion),
         ("lifetimes.reset_link", settings.lifetimes.reset_link),
         ("lifetimes.confirm_link", settings.lifetimes.confirm_link),

@@ -254,6 +254,7 @@ async fn gateway(upstream: &str, file: &str) {
                 epoch: 1,
                 authenticated_at: Some(now),
                 is_entity_locked: false,
+                is_scope_limited: false,
             };
             let token = AccessToken {
                 issuer: Arc::clone(&issuer),

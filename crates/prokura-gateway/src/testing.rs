@@ -17,6 +17,7 @@ fn standing(subject: Subject) -> Standing {
         epoch: 1,
         authenticated_at: None,
         is_entity_locked: false,
+        is_scope_limited: false,
     }
 }
 

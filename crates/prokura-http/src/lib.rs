@@ -6,10 +6,12 @@ mod edge;
 #[cfg(test)]
 mod fuzz;
 mod origin;
+mod params;
 mod problem;
 pub mod server;
 
 pub use bearer::{BearerFault, bearer_token};
 pub use edge::{Edge, IpPrefix, router_service};
 pub use origin::{RequestOrigin, identify};
+pub use params::{Params, Repeated, is_form};
 pub use problem::{Problem, fault_id};

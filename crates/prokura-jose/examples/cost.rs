@@ -75,6 +75,7 @@ fn access_token(issuer: Arc<str>) -> Result<AccessToken, Box<dyn Error>> {
             epoch: 3,
             authenticated_at: Some(NOW),
             is_entity_locked: false,
+            is_scope_limited: false,
         },
     })
 }

@@ -137,6 +137,9 @@ pub struct StandingRecord {
     pub authenticated_at: Option<i64>,
     /// Whether the session may never change its company.
     pub entity_locked: bool,
+    /// See [`Standing::is_scope_limited`].
+    #[serde(default)]
+    pub scope_limited: bool,
 }
 
 /// A chosen legal entity.
@@ -176,6 +179,7 @@ impl From<&Standing> for StandingRecord {
             epoch: standing.epoch,
             authenticated_at: standing.authenticated_at.map(Timestamp::millis),
             entity_locked: standing.is_entity_locked,
+            scope_limited: standing.is_scope_limited,
         }
     }
 }
@@ -218,6 +222,7 @@ impl TryFrom<StandingRecord> for Standing {
             epoch: record.epoch,
             authenticated_at: record.authenticated_at.map(Timestamp::from_millis),
             is_entity_locked: record.entity_locked,
+            is_scope_limited: record.scope_limited,
         })
     }
 }
@@ -246,6 +251,7 @@ mod tests {
             epoch: 7,
             authenticated_at: Some(Timestamp::from_millis(1)),
             is_entity_locked: true,
+            is_scope_limited: false,
         };
         let wire = serde_json::to_string(&StandingRecord::from(&standing)).unwrap();
         let read: StandingRecord = serde_json::from_str(&wire).unwrap();

@@ -54,6 +54,7 @@ pub(crate) fn anna(tenant: &str) -> Standing {
         epoch: 3,
         authenticated_at: Some(Timestamp::from_millis(NOW.millis() - 1234)),
         is_entity_locked: false,
+        is_scope_limited: false,
     }
 }
 

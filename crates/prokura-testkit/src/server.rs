@@ -249,6 +249,7 @@ impl TestServer {
             refresh_policy,
             access_seconds: None,
             refresh_seconds: None,
+            registration: prokura_engine::Registration::default(),
         };
         let made = self.engine.create_client(tenant, &request, &Actor::System, &Origin::local("test")).await;
         made.expect("a client").secret

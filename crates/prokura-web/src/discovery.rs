@@ -1,7 +1,7 @@
 //! What a tenant's issuer says about itself: metadata (OpenID Connect Discovery 1.0, RFC 8414) and keys (RFC 7517), as
 //! bytes made once per change and answered with an `ETag`.
 
-use crate::Web;
+use crate::{Web, oauth};
 use axum::{
     Router,
     body::Body,
@@ -44,19 +44,8 @@ async fn jwks(State(web): State<Web>, Path(name): Path<String>, headers: HeaderM
 /// `GET {issuer}/.well-known/openid-configuration` and the RFC 8414 place of the same.
 async fn metadata(State(web): State<Web>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let tenant = tenant(&web, &name).await?;
-    let issuer = &tenant.issuer;
     let etag = format!("\"m{}-{}\"", tenant.version, tenant.jwks.etag.trim_matches('"'));
-    let document_body = serde_json::json!({
-        "issuer": &**issuer,
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "token_endpoint": format!("{}/oauth/token", web.edge.engine.public_url()),
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        "id_token_signing_alg_values_supported": [&tenant.settings.algorithm],
-    });
-    Ok(document(&headers, &etag, Body::from(document_body.to_string())))
+    Ok(document(&headers, &etag, Body::from(oauth::metadata(&tenant).to_string())))
 }
 
 /// 200 with the document, or 304 when the caller has it.

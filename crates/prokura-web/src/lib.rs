@@ -2,9 +2,12 @@
 //! administration API.
 
 mod admin;
+mod browser;
 mod discovery;
 mod gateway_feed;
 mod health;
+mod login;
+mod oauth;
 pub mod pages;
 
 pub use admin::openapi;
@@ -30,7 +33,14 @@ struct Web {
 /// Every public route of the native surface.
 pub fn router(edge: Edge, config: WebConfig) -> Router {
     let web = Web { edge, config };
-    Router::new().merge(discovery::routes()).merge(health::routes()).merge(gateway_feed::routes()).with_state(web)
+    Router::new()
+        .merge(discovery::routes())
+        .merge(health::routes())
+        .merge(gateway_feed::routes())
+        .merge(oauth::routes(&web))
+        .merge(login::routes())
+        .merge(pages::assets::routes())
+        .with_state(web)
 }
 
 /// The administration API; may answer on a port of its own.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     caller::Caller,
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
 };
 use axum::{
@@ -21,7 +21,7 @@ use prokura_domain::{AssignmentKind, GroupCode};
 use prokura_engine::{
     AssignmentDetails, Contact, ContactFilter, Engine, NewAssignment, PutAssignment, PutMode, Refusal,
 };
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     caller::Caller,
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
 };
 use axum::{
@@ -19,7 +19,7 @@ use axum::{
 };
 use prokura_domain::LocationKind;
 use prokura_engine::{Engine, Location, LocationDetails, LocationFilter, PutLocation, PutMode, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -2,11 +2,7 @@
 //! to whose they are.
 
 use super::wire::{self, Faults, Reader};
-use crate::{
-    caller::Caller,
-    fault::E2,
-    params::{Body, Params},
-};
+use crate::{caller::Caller, fault::E2, params::Body};
 use axum::{
     Json, Router,
     extract::{RawPathParams, State},
@@ -16,7 +12,7 @@ use axum::{
 use http::StatusCode;
 use prokura_domain::{AddressId, CustomerId};
 use prokura_engine::{Address, AddressBody, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Map, Value, json};
 use std::future::Future;
 

@@ -5,7 +5,6 @@ use super::{MANAGE, READ, Reach};
 use crate::{
     caller::Caller,
     fault::E2,
-    params::Params,
     query::{Fields, ListQuery, collect},
     wire::iso,
 };
@@ -18,7 +17,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use prokura_domain::GroupCode;
 use prokura_engine::JoinRequest;
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde_json::{Value, json};
 
 const FIELDS: Fields = Fields::new(

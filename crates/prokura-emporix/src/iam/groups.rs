@@ -6,7 +6,7 @@ use crate::{
     caller::Caller,
     companies::wire::{Checked, MetadataBody, SearchBody, known, metadata, narrow, put_answer, without_nulls},
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
 };
 use axum::{
@@ -18,7 +18,7 @@ use axum::{
 };
 use prokura_domain::{GroupId, LegalEntityId, MemberKind, Scope, Scopes};
 use prokura_engine::{Engine, Group, GroupDetails, GroupFilter, PutGroup, PutMode, Refusal, Tenant};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

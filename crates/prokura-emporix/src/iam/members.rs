@@ -5,7 +5,7 @@ use crate::{
     caller::Caller,
     companies::wire::{known, put_answer},
     fault::E3,
-    params::{Body, Params},
+    params::Body,
     query::{Fields, ListQuery, Page, collect},
 };
 use axum::{
@@ -17,7 +17,7 @@ use axum::{
 };
 use prokura_domain::GroupId;
 use prokura_engine::{GroupMember, Membership, PutOutcome, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Lists by cases: pages, order, fields, counting.
 
 use super::*;
+use prokura_http::Params;
 use serde_json::json;
 
 const FIELDS: Fields = Fields::new(&["id", "name", "amount", "metadata.modifiedAt", "mixins.*"], 3);

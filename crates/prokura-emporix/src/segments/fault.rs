@@ -2,12 +2,13 @@
 
 use crate::{
     fault::{E1, E3},
-    params::{BadBody, Repeated},
+    params::BadBody,
     query::QueryFault,
 };
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use prokura_engine::{Error, Refusal};
+use prokura_http::Repeated;
 use serde_json::Value;
 
 /// An error answer.

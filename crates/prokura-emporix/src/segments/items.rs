@@ -9,7 +9,7 @@ use super::{
 use crate::{
     caller::Caller,
     companies::wire::{Checked, MetadataBody, SearchBody, known, put_answer},
-    params::{Body, Params, read_json},
+    params::{Body, read_json},
     query::{ListQuery, Page, collect},
 };
 use axum::{
@@ -22,7 +22,7 @@ use axum::{
 };
 use prokura_domain::{SegmentId, SegmentItemKind};
 use prokura_engine::{Engine, Error, ItemFilter, ItemKey, PutOutcome, Refusal, SegmentItem};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     caller::Caller,
     companies::wire::{SearchBody, known, put_answer},
-    params::{Body, Params},
+    params::Body,
     query::{ListQuery, Page, collect},
 };
 use axum::{
@@ -22,7 +22,7 @@ use axum::{
 };
 use prokura_domain::{CustomerId, LegalEntityId, SegmentId};
 use prokura_engine::{Engine, Error, MemberFilter, PutOutcome, Refusal, SegmentMember, SegmentMembership};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::Value;
 

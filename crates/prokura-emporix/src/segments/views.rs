@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    params::{Body, Params},
+    params::Body,
     query::{ListQuery, Page},
 };
 use axum::{
@@ -19,7 +19,7 @@ use axum::{
 };
 use prokura_domain::SiteId;
 use prokura_engine::{CategoryNode, ItemFilter, Refusal};
-use prokura_http::Edge;
+use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! Clients and their secrets.
 
-use super::{Reader, Row, StoreError, Tx, params};
+use super::{Reader, Row, StoreError, Tx, from_json, params, to_json};
+use crate::Registration;
 use prokura_domain::{ClientId, ClientKind, RefreshPolicy, TenantId, Timestamp};
 
 /// A client as stored.
@@ -18,6 +19,7 @@ pub(crate) struct ClientRow {
     pub(crate) refresh_policy: RefreshPolicy,
     pub(crate) access_seconds: Option<u32>,
     pub(crate) refresh_seconds: Option<u32>,
+    pub(crate) registration: Registration,
     pub(crate) settings_json: String,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
@@ -35,6 +37,7 @@ pub(crate) struct NewClient<'a> {
     pub(crate) refresh_policy: RefreshPolicy,
     pub(crate) access_seconds: Option<u32>,
     pub(crate) refresh_seconds: Option<u32>,
+    pub(crate) registration: &'a Registration,
     pub(crate) settings_json: &'a str,
 }
 
@@ -75,6 +78,7 @@ fn client_row(row: &Row) -> Result<ClientRow, StoreError> {
         version: row.get(14)?,
         created_at: row.get(15)?,
         modified_at: row.get(16)?,
+        registration: from_json(&row.get::<String>(17)?, "clients.registration_json")?,
     })
 }
 
@@ -88,7 +92,7 @@ impl Reader {
             .query_one(
                 "SELECT id, name, kind, state, secret_hash, previous_secret_hash, previous_secret_until, scopes, grants,
                         refresh_policy, leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
-                        created_at, modified_at
+                        created_at, modified_at, registration_json
                    FROM clients WHERE tenant_id = $1 AND id = $2",
                 params![tenant, client],
             )
@@ -106,7 +110,7 @@ impl Reader {
         self.query(
             "SELECT id, name, kind, state, secret_hash, previous_secret_hash, previous_secret_until, scopes, grants,
                     refresh_policy, leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
-                    created_at, modified_at
+                    created_at, modified_at, registration_json
                FROM clients WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
             params![tenant, after, limit],
         )
@@ -126,12 +130,13 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (policy, leeway) = policy_columns(client.refresh_policy);
+        let registration = to_json(&client.registration)?;
         let changed = self
             .execute(
                 "INSERT INTO clients (tenant_id, id, name, kind, state, secret_hash, scopes, grants, refresh_policy,
                                       leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
-                                      created_at, modified_at)
-                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13)
+                                      created_at, modified_at, registration_json)
+                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, $14)
                  ON CONFLICT DO NOTHING",
                 params![
                     tenant,
@@ -146,7 +151,8 @@ impl Tx<'_> {
                     client.access_seconds,
                     client.refresh_seconds,
                     client.settings_json,
-                    now
+                    now,
+                    registration
                 ],
             )
             .await?;
@@ -162,13 +168,14 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (policy, leeway) = policy_columns(client.refresh_policy);
+        let registration = to_json(&client.registration)?;
         let state = if client.is_active { "active" } else { "disabled" };
         let changed = self
             .execute(
                 "UPDATE clients
                     SET name = $3, state = $4, scopes = $5, grants = $6, refresh_policy = $7, leeway_seconds = $8,
                         access_seconds = $9, refresh_seconds = $10, settings_json = $11, secret_hash = $12,
-                        previous_secret_hash = $13, previous_secret_until = $14,
+                        previous_secret_hash = $13, previous_secret_until = $14, registration_json = $17,
                         version = version + 1, modified_at = $15
                   WHERE tenant_id = $1 AND id = $2 AND ($16 IS NULL OR version = $16)",
                 params![
@@ -187,7 +194,8 @@ impl Tx<'_> {
                     client.previous_secret_hash.as_deref(),
                     client.previous_secret_until,
                     now,
-                    version
+                    version,
+                    registration
                 ],
             )
             .await?;

@@ -60,6 +60,8 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) refresh_policy: Option<RefreshPolicy>,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) acting_for: Option<ActingFor>,
+    /// What was granted at the native door; `None`: whatever the customer may do.
+    pub(crate) scope: Option<String>,
     pub(crate) epoch: u32,
     pub(crate) is_family_active: bool,
     pub(crate) family_expires_at: Timestamp,
@@ -139,7 +141,8 @@ impl Reader {
             .query_one(
                 "SELECT r.family_id, r.state, r.state_at, r.expires_at, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
-                        CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds
+                        CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds,
+                        f.scope
                    FROM refresh_tokens r
                    JOIN token_families f ON f.tenant_id = r.tenant_id AND f.id = r.family_id
                    LEFT JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id
@@ -167,6 +170,7 @@ impl Reader {
             refresh_policy,
             customer: row.get(6)?,
             acting_for: acting_for(row.get(7)?, row.get(8)?, row.get(9)?)?,
+            scope: row.get(16)?,
             epoch: row.get(10)?,
             is_family_active: row.get::<String>(11)? == "active",
             family_expires_at: row.get(12)?,

@@ -3,6 +3,7 @@
 use super::{Reader, Row, StoreError, Tx, params};
 use crate::join_request::{JoinRequest, JoinState};
 use prokura_domain::{CustomerId, LegalEntityId, TenantId, Timestamp};
+use prokura_jose::SecretHash;
 
 fn join_request(row: &Row) -> Result<JoinRequest, StoreError> {
     let word: String = row.get(3)?;
@@ -123,6 +124,24 @@ impl Tx<'_> {
         )
         .await?;
         Ok(())
+    }
+
+    /// Uses a value up; `false` when it was used before.
+    pub(crate) async fn use_once(
+        &mut self,
+        tenant: &TenantId,
+        kind: &'static str,
+        value: &SecretHash,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "INSERT INTO replay_guard (tenant_id, kind, value_hash, expires_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+                params![tenant, kind, value, expires_at],
+            )
+            .await?;
+        Ok(changed == 1)
     }
 
     /// Deletes guards that no longer guard anything, at most `limit`.

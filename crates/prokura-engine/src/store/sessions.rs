@@ -51,6 +51,7 @@ pub(crate) struct NewFamily<'a> {
     pub(crate) client: &'a ClientId,
     pub(crate) customer: Option<&'a CustomerId>,
     pub(crate) acting_for: Option<&'a ActingFor>,
+    pub(crate) scope: Option<&'a str>,
     pub(crate) expires_at: Timestamp,
     pub(crate) tokens_until: Timestamp,
 }
@@ -258,8 +259,8 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO token_families (tenant_id, id, session_id, client_id, customer_id, legal_entity_id,
                                          assignment_id, grant_id, epoch, generation, state, state_at, created_at,
-                                         expires_at, tokens_until)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11)",
+                                         expires_at, tokens_until, scope)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11, $12)",
             params![
                 tenant,
                 family.id,
@@ -271,7 +272,8 @@ impl Tx<'_> {
                 acting_for.map(|a| &a.grant),
                 now,
                 family.expires_at,
-                family.tokens_until
+                family.tokens_until,
+                family.scope
             ],
         )
         .await?;

@@ -12,11 +12,11 @@ use crate::{
     store::Reader,
 };
 use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, SegmentItemKind, TenantId, Timestamp};
-use prokura_jose::TokenVerifier;
+use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
-    Cast, assignment, build, category, client, client_row, company, context, event, family, group, group_row, id, item,
-    key, link, location, member, seal, segment, session, site, template, token, viewer,
+    Cast, assignment, authorization, build, category, client, client_row, company, context, event, family, group,
+    group_row, id, item, key, link, location, member, seal, segment, session, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -26,6 +26,7 @@ const LATER: Timestamp = Timestamp::from_millis(9_000_000);
 /// Changes that make a row of the asking tenant's own although another tenant uses the same id.
 const OWN_ROWS: &[&str] = &[
     "insert_audit_event",
+    "insert_authorization",
     "insert_category",
     "insert_client",
     "insert_customer",
@@ -40,6 +41,7 @@ const OWN_ROWS: &[&str] = &[
     "take_attempt",
     "take_turn",
     "upsert_site",
+    "use_once",
 ];
 
 /// Methods that belong to no tenant, and why.
@@ -64,6 +66,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("tenants_with_unsealed_events", "answers with tenants only"),
     ("forget_guards", "goes by age, by keys that name the tenant"),
     ("tenants_with_segment_changes", "answers with tenants only"),
+    ("forget_authorizations", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
@@ -184,6 +187,11 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     unsealed_audit_events(tenant, 9);
     assignments_of_entity(tenant, &id("le-1"), 9);
     is_assigned(tenant, &id("ann"), &id("le-1"));
+    authorization(tenant, &id("au-1"));
+    authorization_by_code(tenant, &SecretHash::of("code"));
+    choices_of(tenant, &id("ann"), 9);
+    consent(tenant, &id("ann"), &id("sf"));
+    cookie_session(tenant, &cast.token, NOW);
     category(tenant, "cat");
     categories(tenant, None, "", 9);
     category_chain(tenant, "cat");
@@ -296,6 +304,20 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     update_segment(tenant, &segment("seg"), None, LATER);
     upsert_site(tenant, &site("main"), LATER);
     use_password(tenant, "c-1", LATER);
+    bind_authorization(tenant, &id("au-1"), &id("s-2"), NOW);
+    cancel_authorization(tenant, &id("au-1"), NOW);
+    choose_for_authorization(tenant, &id("au-1"), &cast.session, Some(&id("le-1")), NOW);
+    consent_to_authorization(tenant, &id("au-1"), &cast.session, NOW);
+    delete_cookie_session(tenant, &cast.token);
+    exchange_authorization(tenant, &id("au-2"), LATER, NOW);
+    fulfil_authorization(tenant, &id("au-1"), &cast.session, &SecretHash::of("other"), LATER, NOW);
+    insert_authorization(tenant, &authorization(None, if cast.is_stranger { "au-1" } else { "au-9" }), NOW);
+    insert_cookie_session(tenant, &cast.unused_token, &cast.session, LATER, LATER, NOW);
+    open_pushed(tenant, &SecretHash::of("pushed"), &id("sf"), &SecretHash::of("browser"), LATER, NOW);
+    put_consent(tenant, &id("ann"), &id("sf"), "openid email", LATER);
+    set_authorization_family(tenant, &id("au-2"), &cast.family);
+    touch_cookie_session(tenant, &cast.token, Some(&id("le-2")), LATER);
+    use_once(tenant, "k", &SecretHash::of("other"), LATER);
     delete_category(tenant, "cat");
     delete_group(tenant, &id("group"));
     delete_location(tenant, &id("loc"));

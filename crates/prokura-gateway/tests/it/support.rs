@@ -231,6 +231,7 @@ pub(crate) fn standing(tenant: &TenantId, who: &Who) -> Standing {
         epoch: 1,
         authenticated_at: None,
         is_entity_locked: false,
+        is_scope_limited: false,
     }
 }
 

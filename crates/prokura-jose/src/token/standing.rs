@@ -68,6 +68,9 @@ fn write_inner(standing: &Standing, out: &mut Vec<u8>) {
     if let Some(at) = standing.authenticated_at {
         write!(out, ",\"auth_time\":{}", at.millis()).expect("memory takes what is written");
     }
+    if standing.is_scope_limited {
+        out.extend_from_slice(b",\"limited\":true");
+    }
     if standing.is_entity_locked {
         out.extend_from_slice(b",\"locked\":true");
     }
@@ -102,6 +105,7 @@ pub(super) fn read(claims: &mut Map<String, Value>) -> Result<Standing, Rejectio
         subject,
         acting_for,
         scopes: Scopes::parse(&scope).map_err(|_| Rejection::BadClaims)?,
+        is_scope_limited: flag(&inner, "limited")?,
         segments: segments(&inner)?,
         has_more_segments: flag(&inner, "more_segments")?,
         session: optional(claims, "sid")?,

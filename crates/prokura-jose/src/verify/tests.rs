@@ -40,6 +40,7 @@ fn verdict(verifier: &TokenVerifier, token: &str, now: Timestamp) -> Result<(), 
 fn what_was_minted_is_what_is_verified() {
     let locked = Standing {
         is_entity_locked: true,
+        is_scope_limited: false,
         has_more_segments: true,
         epoch: u32::MAX,
         scopes: prokura_domain::Scopes::default(),

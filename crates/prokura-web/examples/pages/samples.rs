@@ -167,7 +167,10 @@ fn messages() -> Vec<Sample> {
         sample("device-allowed", Message::DeviceAllowed),
         sample("device-denied", Message::DeviceDenied),
         sample("logged-out", Message::LoggedOut { link: Some(link(Some("Acme Shop"))) }),
-        sample("log-out", LogOut { username: Some(username()), client_name: Some("Acme Shop".to_owned()) }),
+        sample(
+            "log-out",
+            LogOut { username: Some(username()), client_name: Some("Acme Shop".to_owned()), fields: Vec::new() },
+        ),
         sample("log-out-own", LogOut::default()),
         sample("mail-folder", mail_folder()),
         sample("mail-folder-empty", MailFolder::default()),

@@ -10,8 +10,9 @@ use super::{
 use crate::Web;
 use axum::{Json, extract::State};
 use prokura_domain::{ClientId, ClientKind, DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, RefreshPolicy};
-use prokura_engine::{Client, ClientChange, CreateClient};
+use prokura_engine::{AuthMethod, Client, ClientChange, CreateClient, Registration};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,8 +36,89 @@ enum PolicyWord {
     Family,
 }
 
+/// How a client proves who it is.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum MethodWord {
+    /// By its secret, in the header or in the form as it likes; a public client by nothing.
+    Secret,
+    /// By its secret in the header.
+    ClientSecretBasic,
+    /// By its secret in the form.
+    ClientSecretPost,
+    /// By a token it signed.
+    PrivateKeyJwt,
+}
+
+/// What a client registers for the native protocol; what is absent stays.
+#[derive(Default, Deserialize, ToSchema)]
+struct RegistrationParts {
+    /// Where authorization answers may go, each byte for byte.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    redirect_uris: Option<Vec<String>>,
+    /// Where a browser may go after logging out.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    post_logout_redirect_uris: Option<Vec<String>>,
+    /// Origins of browsers that may call the token endpoint.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    origins: Option<Vec<String>>,
+    /// How it proves who it is; `secret` when absent.
+    #[serde(default)]
+    auth_method: Option<MethodWord>,
+    /// Its public keys as a JWK set, of `private_key_jwt`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<Value>,
+    /// Whether it belongs to the shop itself, so that nobody is asked for consent.
+    #[serde(default)]
+    is_first_party: Option<bool>,
+    /// Whether a confidential client may leave PKCE out when it sends a nonce.
+    #[serde(default)]
+    may_omit_pkce: Option<bool>,
+    /// Whether its authorization requests must be pushed first.
+    #[serde(default)]
+    must_push: Option<bool>,
+}
+
+impl RegistrationParts {
+    /// Whether anything is named.
+    fn is_some(&self) -> bool {
+        self.redirect_uris.is_some()
+            || self.post_logout_redirect_uris.is_some()
+            || self.origins.is_some()
+            || self.auth_method.is_some()
+            || self.jwks.is_some()
+            || self.is_first_party.is_some()
+            || self.may_omit_pkce.is_some()
+            || self.must_push.is_some()
+    }
+
+    /// `there` with what is named.
+    fn over(self, there: Registration) -> Registration {
+        Registration {
+            redirect_uris: self.redirect_uris.unwrap_or(there.redirect_uris),
+            post_logout_redirect_uris: self.post_logout_redirect_uris.unwrap_or(there.post_logout_redirect_uris),
+            origins: self.origins.unwrap_or(there.origins),
+            auth_method: self.auth_method.map_or(there.auth_method, |word| match word {
+                MethodWord::Secret => AuthMethod::Secret,
+                MethodWord::ClientSecretBasic => AuthMethod::ClientSecretBasic,
+                MethodWord::ClientSecretPost => AuthMethod::ClientSecretPost,
+                MethodWord::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
+            }),
+            jwks: self.jwks.or(there.jwks),
+            is_first_party: self.is_first_party.unwrap_or(there.is_first_party),
+            may_omit_pkce: self.may_omit_pkce.unwrap_or(there.may_omit_pkce),
+            must_push: self.must_push.unwrap_or(there.must_push),
+        }
+    }
+}
+
 /// A client.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of the document")]
 struct ClientView {
     /// Its id.
     id: String,
@@ -65,6 +147,24 @@ struct ClientView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     previous_secret_until: Option<String>,
+    /// Where authorization answers may go.
+    redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    post_logout_redirect_uris: Vec<String>,
+    /// Origins of browsers that may call the token endpoint.
+    origins: Vec<String>,
+    /// How it proves who it is: `secret` by header or form, or one way alone.
+    auth_method: MethodWord,
+    /// Its public keys as a JWK set, of `private_key_jwt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<Value>,
+    /// Whether it belongs to the shop itself, so that nobody is asked for consent.
+    is_first_party: bool,
+    /// Whether a confidential client may leave PKCE out when it sends a nonce.
+    may_omit_pkce: bool,
+    /// Whether its authorization requests must be pushed first.
+    must_push: bool,
     /// Counts changes.
     version: i64,
     /// When it was made.
@@ -112,7 +212,8 @@ struct NewClient {
     #[serde(default)]
     #[schema(max_items = 500)]
     scopes: Vec<String>,
-    /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`.
+    /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`,
+    /// `authorization_code`, `device_code`.
     #[serde(default)]
     #[schema(max_items = 20)]
     grants: Vec<String>,
@@ -131,6 +232,9 @@ struct NewClient {
     #[serde(default)]
     #[schema(minimum = 30, maximum = 31_536_000)]
     refresh_seconds: Option<u32>,
+    /// What it registers for the native protocol.
+    #[serde(flatten)]
+    registration: RegistrationParts,
 }
 
 /// A change of a client; what is absent stays.
@@ -167,6 +271,9 @@ struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 30, maximum = 31_536_000)]
     refresh_seconds: Change<u32>,
+    /// What it registers for the native protocol.
+    #[serde(flatten)]
+    registration: RegistrationParts,
 }
 
 /// How a secret is replaced.
@@ -236,6 +343,19 @@ fn view(client: Client) -> ClientView {
         access_seconds: client.access_seconds,
         refresh_seconds: client.refresh_seconds,
         previous_secret_until: client.previous_secret_until.map(stamp),
+        redirect_uris: client.registration.redirect_uris,
+        post_logout_redirect_uris: client.registration.post_logout_redirect_uris,
+        origins: client.registration.origins,
+        auth_method: match client.registration.auth_method {
+            AuthMethod::Secret => MethodWord::Secret,
+            AuthMethod::ClientSecretBasic => MethodWord::ClientSecretBasic,
+            AuthMethod::ClientSecretPost => MethodWord::ClientSecretPost,
+            AuthMethod::PrivateKeyJwt => MethodWord::PrivateKeyJwt,
+        },
+        jwks: client.registration.jwks,
+        is_first_party: client.registration.is_first_party,
+        may_omit_pkce: client.registration.may_omit_pkce,
+        must_push: client.registration.must_push,
         version: client.version,
         created_at: stamp(client.created_at),
         modified_at: stamp(client.modified_at),
@@ -280,6 +400,7 @@ async fn create(
         )?,
         access_seconds: body.access_seconds,
         refresh_seconds: body.refresh_seconds,
+        registration: body.registration.over(Registration::default()),
     };
     let made = web.edge.engine.create_client(&by.tenant, &request, &by.actor, &by.origin).await?;
     Ok(Made {
@@ -326,6 +447,13 @@ async fn change(
             Some(policy(word.unwrap_or(kept_word), leeway.unwrap_or(kept_leeway))?)
         }
     };
+    let registration = if body.registration.is_some() {
+        let there = engine.client(&by.tenant, &id).await?;
+        version = version.or(Some(there.version));
+        Some(body.registration.over(there.registration))
+    } else {
+        None
+    };
     let change = ClientChange {
         name: body.name.map(|name| name.0),
         is_active: body.is_active,
@@ -334,6 +462,7 @@ async fn change(
         refresh_policy,
         access_seconds: changed(&body.access_seconds),
         refresh_seconds: changed(&body.refresh_seconds),
+        registration,
     };
     let client = engine.update_client(&by.tenant, &id, &change, version, &by.actor, &by.origin).await?;
     Ok(Found { version: client.version, body: view(client) })

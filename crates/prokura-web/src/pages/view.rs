@@ -105,7 +105,7 @@ fn initial(name: &str) -> String {
 }
 
 /// A value in a query, percent-encoded.
-fn query_value(text: &str) -> PercentEncode<'_> {
+pub(crate) fn query_value(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 

@@ -9,7 +9,7 @@ use crate::{
     config::Config,
 };
 use prokura_domain::{ClientKind, RefreshPolicy};
-use prokura_engine::{Actor, Client, ClientChange, CreateClient, Engine};
+use prokura_engine::{Actor, Client, ClientChange, CreateClient, Engine, Registration};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -51,6 +51,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 },
                 access_seconds: None,
                 refresh_seconds: None,
+                registration: Registration::default(),
             };
             let tenant = tenant(engine, &of.tenant).await?;
             let made = engine.create_client(&tenant, &request, &Actor::System, &origin("client-create")).await;

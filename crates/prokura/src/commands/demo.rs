@@ -306,6 +306,7 @@ async fn clients(
             refresh_policy: policy,
             access_seconds: None,
             refresh_seconds: None,
+            registration: prokura_engine::Registration::default(),
         };
         let secret = match engine.create_client(tenant, &request, &Actor::System, &origin).await {
             Ok(made) => made.secret.map(|secret| secret.expose().to_owned()),

@@ -5,8 +5,8 @@ use prokura_domain::{
     GroupCode, LegalEntityId, RefreshPolicy, Standing,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, Error, Granted, LegalEntityDetails, LogIn,
-    LoggedIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Tenant,
+    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, EntityWish, Error, Granted,
+    LegalEntityDetails, LogIn, LoggedIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Tenant,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -59,7 +59,14 @@ impl World {
     pub(crate) async fn on(server: TestServer, policy: RefreshPolicy) -> Self {
         let tenant = server.tenant("acme").await;
         server
-            .client(&tenant, "sf", ClientKind::Public, "guest password refresh_token token_exchange", "", policy)
+            .client(
+                &tenant,
+                "sf",
+                ClientKind::Public,
+                "guest password refresh_token token_exchange authorization_code",
+                "",
+                policy,
+            )
             .await;
         for id in ["le-1", "le-2", "le-3"] {
             company(&server.engine, &tenant, id).await;
@@ -124,8 +131,9 @@ pub(crate) async fn refresh(
 ) -> Result<Granted, Error> {
     let request = Refresh {
         refresh_token: token.clone(),
-        legal_entity: entity.map(|entity| entity.parse().expect("an entity id")),
-        is_entity_malformed: false,
+        client: None,
+        legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().expect("an entity id"))),
+        scopes: None,
     };
     engine.refresh(tenant, None, &request, &origin()).await
 }

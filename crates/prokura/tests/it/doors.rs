@@ -4,8 +4,8 @@
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, ClientChange, ClientCredentials, Door, Error, Granted, Membership, Partner,
-    PartnerIdentifier, Profile, SignUpRequest,
+    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, Door, Error, Granted, LogIn,
+    Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode, SignUpRequest,
 };
 use prokura_jose::{Algorithm, Secret, SigningKey, sign_jwt};
 use prokura_testkit::Database;
@@ -45,10 +45,10 @@ fn concerns(door: Door, off: Off) -> bool {
         (Door::Guest | Door::ClientCredentials, Off::Session) => false,
         (Door::GuestRefresh, Off::Session) => true,
         (
-            Door::Refresh | Door::Password | Door::SignUpConfirmation | Door::PartnerToken,
+            Door::Refresh | Door::Password | Door::SignUpConfirmation | Door::PartnerToken | Door::AuthorizationCode,
             Off::Customer | Off::Session,
         ) => true,
-        (Door::Refresh, Off::Assignment | Off::Entity | Off::EntityForGood) => true,
+        (Door::Refresh | Door::AuthorizationCode, Off::Assignment | Off::Entity | Off::EntityForGood) => true,
         // Nobody chooses a company here yet.
         (
             Door::Guest
@@ -71,6 +71,8 @@ struct Keys {
     partner_token: String,
     /// Who signed up and the token of their mail, in the order they are used.
     sign_ups: VecDeque<(CustomerId, Secret)>,
+    /// Codes of the authorization endpoint, one for each knock.
+    codes: Vec<Secret>,
 }
 
 async fn prepare(world: &mut World, door: Door) -> Keys {
@@ -89,7 +91,9 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
             sign_ups.push_back(sign_up(world, email).await);
         }
     }
+    let codes = if door == Door::AuthorizationCode { vec![code(world).await, code(world).await] } else { Vec::new() };
     Keys {
+        codes,
         guest_refresh: guest.refresh.unwrap().token,
         guest: guest.standing,
         refresh: acting.refresh.unwrap().token,
@@ -97,6 +101,28 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         partner,
         partner_token,
         sign_ups,
+    }
+}
+
+/// A code that ann got on the way to `sf`, for `le-1`.
+async fn code(world: &World) -> Secret {
+    let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
+    let wanted = AuthorizationRequest {
+        redirect_uri: "https://app.example/cb".to_owned(),
+        legal_entity: Some("le-1".to_owned()),
+        prompt: Prompt { login: true, ..Prompt::default() },
+        ..AuthorizationRequest::default()
+    };
+    let browser = secret("a browser's own secret");
+    let id = engine.begin_authorization(tenant, &client_id("sf"), &wanted, &browser).await.unwrap();
+    let request = LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) };
+    let login = engine.log_in_to_pages(tenant, Some(&client_id("sf")), &request, None, &from).await.unwrap();
+    let next = || engine.continue_authorization(tenant, &id, &browser, Some(&login.cookie), &from);
+    assert!(matches!(next().await.unwrap(), Progress::Consent));
+    engine.consent_to_authorization(tenant, &id, &browser, &login.cookie, &from).await.unwrap();
+    match next().await.unwrap() {
+        Progress::Answer(answer) => answer.outcome.unwrap(),
+        page @ (Progress::LogIn | Progress::ChooseEntity | Progress::Consent) => panic!("a page more: {page:?}"),
     }
 }
 
@@ -168,6 +194,11 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             let (_, token) = keys.sign_ups.pop_front().expect("somebody who signed up");
             engine.confirm_sign_up(tenant, bearer, &token, &from).await.map(|logged_in| logged_in.granted)
         }
+        Door::AuthorizationCode => {
+            let code = keys.codes.pop().expect("a code that was not used");
+            let request = RedeemCode { client: client_id("sf"), code, redirect_uri: None, code_verifier: None };
+            engine.redeem_code(tenant, &request, &from).await
+        }
         Door::PartnerToken => {
             engine.exchange_partner_token(tenant, bearer, &keys.partner, &keys.partner_token, &from).await
         }
@@ -197,7 +228,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::Password
                 | Door::Refresh
                 | Door::ClientCredentials
-                | Door::PartnerToken => &world.ann,
+                | Door::PartnerToken
+                | Door::AuthorizationCode => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

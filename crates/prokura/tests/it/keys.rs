@@ -95,6 +95,7 @@ async fn s40_tenants_whose_keys_have_the_same_kid_never_verify_each_others_token
             refresh_policy: RefreshPolicy::Family,
             access_seconds: None,
             refresh_seconds: None,
+            registration: prokura_engine::Registration::default(),
         };
         engine.create_client(&tenant, &client, &Actor::System, &origin()).await.unwrap();
         tenants.push(tenant);

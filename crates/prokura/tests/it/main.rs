@@ -15,6 +15,7 @@ mod importing;
 mod keys;
 mod logs;
 mod nodes;
+mod oauth;
 mod outbox;
 mod panics;
 mod reach;

@@ -5,8 +5,8 @@ use prokura_domain::{
     RefreshPolicy,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Error, LegalEntityDetails, LogIn, NewAssignment,
-    NewPassword, Origin, Profile, Refresh, Refusal, Tenant, Wishes,
+    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, EntityWish, Error, LegalEntityDetails, LogIn,
+    NewAssignment, NewPassword, Origin, Profile, Refresh, Refusal, Tenant, Wishes,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -69,8 +69,9 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
 
     let refresh = |token: &Secret, entity: Option<&str>| Refresh {
         refresh_token: token.clone(),
-        legal_entity: entity.map(|entity| entity.parse().unwrap()),
-        is_entity_malformed: false,
+        client: None,
+        legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().unwrap())),
+        scopes: None,
     };
     let first = logged_in.refresh.unwrap().token;
     let foreign = engine.refresh(&tenant, Some(bearer), &refresh(&first, Some("le-3")), &origin).await.unwrap_err();

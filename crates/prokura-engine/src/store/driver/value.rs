@@ -3,10 +3,10 @@
 
 use super::StoreError;
 use prokura_domain::{
-    AddressId, AssignmentId, AssignmentKind, AuditEventId, ClientId, ClientKind, CompanyKind, CustomerId, CustomerKind,
-    CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId, LocationKind, MemberKind,
-    OperatorId, RevocationKind, Scopes, SegmentId, SegmentItemKind, SegmentState, SessionId, SessionState, SiteId,
-    TenantId, Timestamp, TokenId,
+    AddressId, AssignmentId, AssignmentKind, AuditEventId, AuthorizationId, ClientId, ClientKind, CompanyKind,
+    CustomerId, CustomerKind, CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId,
+    LocationKind, MemberKind, OperatorId, RevocationKind, Scopes, SegmentId, SegmentItemKind, SegmentState, SessionId,
+    SessionState, SiteId, TenantId, Timestamp, TokenId,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -89,6 +89,7 @@ text_columns!(
     AssignmentId,
     AssignmentKind,
     AuditEventId,
+    AuthorizationId,
     ClientId,
     ClientKind,
     CompanyKind,

@@ -57,6 +57,7 @@ CREATE TABLE clients (
     leeway_seconds BIGINT NOT NULL,
     access_seconds BIGINT,
     refresh_seconds BIGINT,
+    registration_json TEXT NOT NULL,
     settings_json TEXT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
@@ -363,7 +364,58 @@ CREATE TABLE session_contexts (
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
 
--- The one truth about for whom.
+-- Browsers that are logged in: the handle of a session in a cookie.
+CREATE TABLE cookie_sessions (
+    tenant_id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    legal_entity_id TEXT,
+    issued_at BIGINT NOT NULL,
+    idle_until BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX cookie_sessions_by_session ON cookie_sessions (tenant_id, session_id);
+CREATE INDEX cookie_sessions_by_end ON cookie_sessions (expires_at);
+
+-- A client's request at the authorization endpoint, from its arrival to the exchange of its code. What was asked is
+-- frozen in request_json; the columns say how far the browser in browser_hash has come.
+CREATE TABLE authorizations (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    request_json TEXT NOT NULL,
+    pushed_hash TEXT,
+    browser_hash TEXT,
+    session_id TEXT,
+    legal_entity_id TEXT,
+    is_entity_chosen BIGINT NOT NULL CHECK (is_entity_chosen IN (0, 1)),
+    has_consented BIGINT NOT NULL CHECK (has_consented IN (0, 1)),
+    state TEXT NOT NULL CHECK (state IN ('pushed', 'pending', 'fulfilled', 'exchanged', 'cancelled')),
+    state_at BIGINT NOT NULL,
+    code_hash TEXT,
+    family_id TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX authorizations_by_code ON authorizations (tenant_id, code_hash) WHERE code_hash IS NOT NULL;
+CREATE UNIQUE INDEX authorizations_by_push ON authorizations (tenant_id, pushed_hash) WHERE pushed_hash IS NOT NULL;
+CREATE INDEX authorizations_by_end ON authorizations (expires_at);
+
+-- What a customer let a client of somebody else have.
+CREATE TABLE consents (
+    tenant_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, customer_id, client_id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+
+-- The one truth about for whom. scope is what was granted at the native door; NULL: whatever the customer may do.
 CREATE TABLE token_families (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -373,6 +425,7 @@ CREATE TABLE token_families (
     legal_entity_id TEXT,
     assignment_id TEXT,
     grant_id TEXT,
+    scope TEXT,
     epoch BIGINT NOT NULL,
     generation BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('active', 'revoked')),

@@ -2,15 +2,15 @@
 
 use super::{
     super::{
-        ClientRow, ContextRow, KeyRow, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken, NewSession,
-        SealRow, Site, Store, StoreError,
+        ClientRow, ContextRow, KeyRow, NewAuthorization, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken,
+        NewSession, SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
 use crate::{
     AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, Group, GroupDetails, GroupTemplate,
-    LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation, Segment,
-    SegmentItem, SegmentMember, SegmentViewer, one_time_link::Purpose,
+    LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation,
+    Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, one_time_link::Purpose,
 };
 use prokura_domain::{
     ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, LocationKind,
@@ -92,6 +92,7 @@ pub(super) fn client(client: &prokura_domain::ClientId) -> NewClient<'_> {
         refresh_policy: RefreshPolicy::Family,
         access_seconds: None,
         refresh_seconds: None,
+        registration: Box::leak(Box::default()),
         settings_json: "{}",
     }
 }
@@ -110,6 +111,7 @@ pub(super) fn client_row(client: &str) -> ClientRow {
         refresh_policy: RefreshPolicy::Family,
         access_seconds: None,
         refresh_seconds: None,
+        registration: Registration::default(),
         settings_json: "{}".to_owned(),
         version: 1,
         created_at: NOW,
@@ -160,6 +162,7 @@ pub(super) fn family<'a>(
         client: Box::leak(Box::new(id("sf"))),
         customer: Some(customer),
         acting_for: Some(acting_for),
+        scope: None,
         expires_at: LATER,
         tokens_until: LATER,
     }
@@ -178,6 +181,17 @@ pub(super) fn token<'a>(
         predecessor,
         legal_entity: None,
         epoch: 0,
+        expires_at: LATER,
+    }
+}
+
+pub(super) fn authorization(pushed: Option<&'static str>, id: &'static str) -> NewAuthorization<'static> {
+    NewAuthorization {
+        id: Box::leak(Box::new(self::id(id))),
+        client: Box::leak(Box::new(self::id("sf"))),
+        request: Box::leak(Box::default()),
+        pushed: pushed.map(|text| &*Box::leak(Box::new(SecretHash::of(text)))),
+        browser: Some(Box::leak(Box::new(SecretHash::of("browser")))),
         expires_at: LATER,
     }
 }
@@ -376,6 +390,15 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_join_request(&acme, "j-1", &id("ann"), &id("le-1"), NOW).await?;
     tx.insert_link(&acme, &cast.link, &link(&id("ann")), NOW).await?;
     tx.insert_errand(&acme, "o-1", "mail", "sealed", NOW).await?;
+    for (pushed, name) in [(None, "au-1"), (None, "au-2"), (Some("pushed"), "au-3")] {
+        tx.insert_authorization(&acme, &authorization(pushed, name), NOW).await?;
+    }
+    for name in ["au-1", "au-2"] {
+        tx.bind_authorization(&acme, &id(name), &cast.session, NOW).await?;
+    }
+    tx.fulfil_authorization(&acme, &id("au-2"), &cast.session, &SecretHash::of("code"), LATER, NOW).await?;
+    tx.put_consent(&acme, &id("ann"), &id("sf"), "openid", NOW).await?;
+    tx.insert_cookie_session(&acme, &cast.token, &cast.session, LATER, LATER, NOW).await?;
     tx.take_turn(&acme, "k", "h", LATER).await?;
     tx.insert_audit_event(&acme, &event("e-1")).await?;
     tx.insert_seal(&acme, &seal(1)).await?;

@@ -10,6 +10,8 @@ pub struct LogOut {
     pub username: Option<String>,
     /// The client that asks.
     pub client_name: Option<String>,
+    /// What the client sent, name and value, to come back with the answer.
+    pub fields: Vec<(String, String)>,
 }
 
 /// A way on from a page that says something.

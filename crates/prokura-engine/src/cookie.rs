@@ -1,0 +1,224 @@
+//! Logging in to pages. A cookie is a handle of a session, opaque and kept as a hash; what stands behind it is asked on
+//! every use. A login always makes a new handle, and the one before is dead (S-90).
+
+use crate::{
+    Actor, Engine, Error, LogIn, Origin, Refusal, Tenant,
+    audit::Entry,
+    log_in::Proof,
+    retrying,
+    store::{CookieRow, NewSession, Tx},
+};
+use prokura_domain::{ClientId, CustomerId, LegalEntityId, SessionId, Timestamp};
+use prokura_jose::{Secret, SecretHash};
+
+/// The kind prefix of cookies.
+const COOKIE_PREFIX: &str = "pkr_ck_";
+/// The client of a session that no client asked for: somebody came to the pages by themselves.
+const PAGES: &str = "pages";
+/// The verb in the audit trail and the door of the session.
+const VERB: &str = "customer.log_in_to_pages";
+
+/// Who is behind a cookie at this moment.
+#[derive(Clone, Debug)]
+pub struct PageSession {
+    /// The session.
+    pub session: SessionId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// When they proved who they are.
+    pub authenticated_at: Option<Timestamp>,
+    /// The company they chose last.
+    pub last_entity: Option<LegalEntityId>,
+}
+
+impl From<CookieRow> for PageSession {
+    fn from(row: CookieRow) -> Self {
+        Self {
+            session: row.session,
+            customer: row.customer,
+            authenticated_at: row.authenticated_at,
+            last_entity: row.legal_entity,
+        }
+    }
+}
+
+/// A login to pages.
+#[derive(Debug)]
+pub struct PageLogin {
+    /// The cookie.
+    pub cookie: Secret,
+    /// Who it is a handle of.
+    pub page: PageSession,
+    /// Whether the password was set by somebody else and should be changed.
+    pub has_initial_password: bool,
+}
+
+impl Engine {
+    /// Who is behind a cookie; `None` when it is unknown, idle for too long, over, or the customer is not active.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn page_session(&self, tenant: &Tenant, cookie: &Secret) -> Result<Option<PageSession>, Error> {
+        let hash = SecretHash::of(cookie.expose());
+        let row = self.store.read().await?.cookie_session(&tenant.id, &hash, self.clock.now()).await?;
+        Ok(row.map(PageSession::from))
+    }
+
+    /// Logs a customer in to pages by e-mail and password. The same customer's session in this browser goes on with a
+    /// new cookie; somebody else's ends.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidCredentials`], [`Refusal::Throttled`], or the state of the customer once the password was
+    /// right.
+    pub async fn log_in_to_pages(
+        &self,
+        tenant: &Tenant,
+        client: Option<&ClientId>,
+        request: &LogIn,
+        before: Option<&Secret>,
+        origin: &Origin,
+    ) -> Result<PageLogin, Error> {
+        let proof = self.prove_login(tenant, client, VERB, request, origin).await?;
+        retrying!(self.log_in_to_pages_once(tenant, client, &proof, before, origin))
+    }
+
+    async fn log_in_to_pages_once(
+        &self,
+        tenant: &Tenant,
+        client: Option<&ClientId>,
+        proof: &Proof,
+        before: Option<&Secret>,
+        origin: &Origin,
+    ) -> Result<PageLogin, Error> {
+        let now = self.clock.now();
+        let customer = &proof.customer;
+        let mut tx = self.store.write().await?;
+        self.use_proof(&mut tx, tenant, proof, now).await?;
+        let there = match before {
+            Some(cookie) => {
+                let hash = SecretHash::of(cookie.expose());
+                let there = tx.cookie_session(&tenant.id, &hash, now).await?;
+                tx.delete_cookie_session(&tenant.id, &hash).await?;
+                there
+            }
+            None => None,
+        };
+        let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
+        let session = match there {
+            Some(there) if there.customer == *customer => {
+                if !tx.adopt_session(&tenant.id, &there.session, customer, VERB, expires_at, now).await? {
+                    return Err(crate::StoreError::Conflict.into());
+                }
+                there.session
+            }
+            there => {
+                if let Some(there) = there {
+                    self.end_session_in(&mut tx, tenant, &there.session, "another_customer", now).await?;
+                }
+                self.new_page_session(&mut tx, tenant, client, customer, expires_at, origin).await?
+            }
+        };
+        let cookie = Secret::generate(&*self.entropy, COOKIE_PREFIX)?;
+        let hash = SecretHash::of(cookie.expose());
+        let idle_until = now.plus_seconds(tenant.settings.lifetimes.page_idle.into());
+        tx.insert_cookie_session(&tenant.id, &hash, &session, idle_until, expires_at, now).await?;
+        let actor = Actor::Customer(customer.clone());
+        let entry = Entry::new(&actor, VERB, "session", session.as_str()).client_if(client).session(Some(&session));
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        let page = PageSession { session, customer: customer.clone(), authenticated_at: Some(now), last_entity: None };
+        Ok(PageLogin { cookie, page, has_initial_password: proof.credential.is_initial })
+    }
+
+    async fn new_page_session(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        client: Option<&ClientId>,
+        customer: &CustomerId,
+        expires_at: Timestamp,
+        origin: &Origin,
+    ) -> Result<SessionId, Error> {
+        let now = self.clock.now();
+        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let address = origin.address.map(|address| address.to_string());
+        let pages: ClientId = PAGES.parse().map_err(Error::crypto)?;
+        let new = NewSession {
+            id: &session,
+            client: client.unwrap_or(&pages),
+            customer: Some(customer),
+            site: None,
+            door: VERB,
+            is_entity_locked: false,
+            authenticated_at: Some(now),
+            expires_at,
+            user_agent: origin.user_agent.as_deref(),
+            address: address.as_deref(),
+        };
+        tx.insert_session(&tenant.id, &new, now).await?;
+        Ok(session)
+    }
+
+    /// Logs out of pages: the cookie, the session and every family of it end in one go (S-93). Unknown cookies are fine.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn log_out_of_pages(&self, tenant: &Tenant, cookie: &Secret, origin: &Origin) -> Result<(), Error> {
+        retrying!(self.log_out_of_pages_once(tenant, cookie, origin))
+    }
+
+    async fn log_out_of_pages_once(&self, tenant: &Tenant, cookie: &Secret, origin: &Origin) -> Result<(), Error> {
+        let now = self.clock.now();
+        let hash = SecretHash::of(cookie.expose());
+        let mut tx = self.store.write().await?;
+        if let Some(there) = tx.cookie_session(&tenant.id, &hash, now).await? {
+            tx.delete_cookie_session(&tenant.id, &hash).await?;
+            self.end_session_in(&mut tx, tenant, &there.session, "log_out", now).await?;
+            let actor = Actor::Customer(there.customer);
+            let entry =
+                Entry::new(&actor, "customer.log_out", "session", there.session.as_str()).session(Some(&there.session));
+            self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends the session an ID token names, when it is still the customer's: a logout a client began (OpenID Connect
+    /// RP-Initiated Logout 1.0).
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn log_out_session(
+        &self,
+        tenant: &Tenant,
+        session: &SessionId,
+        customer: &CustomerId,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let is_theirs =
+                tx.session(&tenant.id, session).await?.is_some_and(|row| row.customer.as_ref() == Some(customer));
+            if is_theirs && self.end_session_in(&mut tx, tenant, session, "log_out", now).await? {
+                let actor = Actor::Customer(customer.clone());
+                let entry = Entry::new(&actor, "customer.log_out", "session", session.as_str()).session(Some(session));
+                self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            }
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// What a decision on a page may rest on: the browser's session, held against the database in `tx`.
+    pub(crate) async fn page_session_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        cookie: &Secret,
+    ) -> Result<CookieRow, Error> {
+        let hash = SecretHash::of(cookie.expose());
+        let row = tx.cookie_session(&tenant.id, &hash, self.clock.now()).await?;
+        Ok(row.ok_or(Refusal::InvalidToken)?)
+    }
+}

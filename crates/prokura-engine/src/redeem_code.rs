@@ -1,0 +1,132 @@
+//! Redeeming an authorization code. Everything is checked before the one write that uses it up, so a wrong attempt burns
+//! nothing (S-20); a second right one ends what the first one got (S-21).
+
+use crate::{
+    Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
+    audit::Entry,
+    id_token::{IdTokenFacts, company},
+    issue::{Chain, Door, Holder, Order},
+    retrying,
+    store::{AuthorizationRow, Tx},
+};
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use prokura_domain::{ClientId, Scopes};
+use prokura_jose::{Secret, SecretHash};
+use subtle::ConstantTimeEq as _;
+
+/// How long a used code is remembered, so that a replay is known for what it is, in seconds.
+const REMEMBER_SECONDS: i64 = 86_400;
+
+/// A code, presented by a client that proved who it is.
+#[derive(Clone, Debug)]
+pub struct RedeemCode {
+    /// Who presents it.
+    pub client: ClientId,
+    /// The code.
+    pub code: Secret,
+    /// The redirect URI, when the client repeats it.
+    pub redirect_uri: Option<String>,
+    /// The PKCE verifier.
+    pub code_verifier: Option<Secret>,
+}
+
+impl Engine {
+    /// Redeems a code for tokens of a new family that acts for the company chosen on the way.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGrant`]; [`Refusal::NotAssigned`] when the company was taken away meanwhile; the state of the
+    /// customer.
+    pub async fn redeem_code(&self, tenant: &Tenant, request: &RedeemCode, origin: &Origin) -> Result<Granted, Error> {
+        retrying!(self.redeem_code_once(tenant, request, origin))
+    }
+
+    async fn redeem_code_once(&self, tenant: &Tenant, request: &RedeemCode, origin: &Origin) -> Result<Granted, Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let row = tx.authorization_by_code(&tenant.id, &SecretHash::of(request.code.expose())).await?;
+        let row = row.filter(|row| is_for(row, request)).ok_or(Refusal::InvalidGrant)?;
+        if row.state == "exchanged" {
+            self.punish_replay(tx, tenant, &row, origin).await?;
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let session = row.session.as_ref().ok_or(Refusal::InvalidGrant)?;
+        let customer = tx.session(&tenant.id, session).await?.and_then(|session| session.customer);
+        let customer = customer.ok_or(Refusal::InvalidGrant)?;
+        if !tx.exchange_authorization(&tenant.id, &row.id, now.plus_seconds(REMEMBER_SECONDS), now).await? {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let scopes = Scopes::parse(&row.request.scope).map_err(|_| Refusal::InvalidScope)?;
+        let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidClient)?;
+        let is_refreshable = client.grants.split_ascii_whitespace().any(|grant| grant == Door::Refresh.grant());
+        let order = Order {
+            tenant,
+            door: Door::AuthorizationCode,
+            client: &row.client,
+            holder: Holder::Customer { session, customer: &customer, scopes: Some(&scopes) },
+            entity: row.legal_entity.as_ref(),
+            chain: Chain::Begin { is_refreshable },
+            origin,
+        };
+        let draft = match self.issue(&mut tx, order).await {
+            Ok(draft) => draft,
+            Err(Error::Refused(refusal)) => {
+                drop(tx);
+                let actor = Actor::Customer(customer.clone());
+                let entry = Entry::new(&actor, Door::AuthorizationCode.verb(), "authorization", row.id.as_str())
+                    .entity(row.legal_entity.as_ref())
+                    .client(&row.client)
+                    .session(Some(session));
+                return Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?);
+            }
+            Err(fault) => return Err(fault),
+        };
+        if let Some(family) = &draft.standing().family {
+            tx.set_authorization_family(&tenant.id, &row.id, family).await?;
+        }
+        let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
+        tx.commit().await?;
+        let facts = IdTokenFacts { nonce: row.request.nonce, company };
+        let mut granted = Self::sign(tenant, draft)?;
+        granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
+        Ok(granted)
+    }
+
+    /// A code that comes back was copied on its way: what it led to ends, durably, before the refusal is returned.
+    async fn punish_replay(
+        &self,
+        mut tx: Tx<'_>,
+        tenant: &Tenant,
+        row: &AuthorizationRow,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        if let Some(family) = &row.family {
+            self.end_family(&mut tx, tenant, family, "code_replay", now).await?;
+        }
+        let entry = Entry::new(&Actor::Guest, "authorization.replay_detected", "authorization", row.id.as_str())
+            .client(&row.client)
+            .session(row.session.as_ref())
+            .refused(&Refusal::InvalidGrant);
+        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Whether the one who presents the code is the one it was made for.
+fn is_for(row: &AuthorizationRow, request: &RedeemCode) -> bool {
+    let is_same_uri = request.redirect_uri.as_ref().is_none_or(|uri| *uri == row.request.redirect_uri);
+    let is_verified = match (&row.request.code_challenge, &request.code_verifier) {
+        (None, None) => true,
+        (Some(challenge), Some(verifier)) => {
+            let digest = digest::digest(&digest::SHA256, verifier.expose().as_bytes());
+            URL_SAFE_NO_PAD.encode(digest).as_bytes().ct_eq(challenge.as_bytes()).into()
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    row.client == request.client
+        && is_same_uri
+        && is_verified
+        && matches!(row.state.as_str(), "fulfilled" | "exchanged")
+}

@@ -1,0 +1,211 @@
+//! What a client registers for the native protocol: where answers may go, how it proves who it is, what it need not do
+//! (RFC 7591 section 2 names most of it). Redirect URIs are compared byte for byte (S-06).
+
+use crate::Refusal;
+use prokura_domain::ClientKind;
+use serde::{Deserialize, Serialize};
+
+/// The most addresses of each kind, and the longest one in bytes.
+const MAX_URIS: usize = 50;
+const MAX_URI: usize = 2_000;
+
+/// How a client proves who it is at the token endpoint (S-01).
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// By its secret, in the header or in the form as it likes, but never in both; a public client by nothing.
+    #[default]
+    Secret,
+    /// By its secret in the `Authorization` header (RFC 6749 section 2.3.1).
+    ClientSecretBasic,
+    /// By its secret in the form.
+    ClientSecretPost,
+    /// By a token it signed (RFC 7523).
+    PrivateKeyJwt,
+}
+
+/// What a client registered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registration {
+    /// Where authorization answers may go.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Origins of browsers that may call the token endpoint (S-12).
+    pub origins: Vec<String>,
+    /// How it proves who it is.
+    pub auth_method: AuthMethod,
+    /// Its public keys as a JWK set, for [`AuthMethod::PrivateKeyJwt`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
+    /// Whether it belongs to the shop itself, so that nobody is asked for consent.
+    pub is_first_party: bool,
+    /// Whether a confidential client may leave PKCE out when it sends a nonce (S-07).
+    pub may_omit_pkce: bool,
+    /// Whether its requests must be pushed first (RFC 9126).
+    pub must_push: bool,
+}
+
+impl Registration {
+    /// Whether an authorization answer may go to `uri`: byte for byte, but for the port of a loopback address (RFC 8252
+    /// section 7.3).
+    pub fn allows_redirect(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|known| known == uri || is_same_but_for_loopback_port(known, uri))
+    }
+
+    /// What is wrong with it for a client of `kind`.
+    pub(crate) fn check(&self, kind: ClientKind) -> Result<(), Refusal> {
+        for (field, uris) in
+            [("redirect_uris", &self.redirect_uris), ("post_logout_redirect_uris", &self.post_logout_redirect_uris)]
+        {
+            if uris.len() > MAX_URIS {
+                return Err(Refusal::invalid(field, format!("at most {MAX_URIS}")));
+            }
+            if let Some(uri) = uris.iter().find(|uri| !is_redirect_uri(uri)) {
+                return Err(Refusal::invalid(
+                    field,
+                    format!(
+                        "{uri}: whole, with scheme and path, without fragment, wildcard and user name; http only for loopback"
+                    ),
+                ));
+            }
+        }
+        if self.origins.len() > MAX_URIS || !self.origins.iter().all(|origin| is_origin(origin)) {
+            return Err(Refusal::invalid("origins", "each as https://app.example"));
+        }
+        let has_keys = self.jwks.is_some();
+        match (kind, self.auth_method) {
+            (ClientKind::Public, AuthMethod::Secret) => {}
+            (ClientKind::Public, _) => {
+                return Err(Refusal::invalid("auth_method", "a public client has nothing to prove itself by"));
+            }
+            (ClientKind::Confidential, AuthMethod::PrivateKeyJwt) if !has_keys => {
+                return Err(Refusal::invalid("jwks", "private_key_jwt needs the public keys"));
+            }
+            (ClientKind::Confidential, _) => {}
+        }
+        if self.may_omit_pkce && kind == ClientKind::Public {
+            return Err(Refusal::invalid("may_omit_pkce", "never for a public client"));
+        }
+        Ok(())
+    }
+}
+
+fn is_same_but_for_loopback_port(known: &str, uri: &str) -> bool {
+    // `localhost` is a name that may be resolved elsewhere, so only addresses count.
+    ["http://127.0.0.1", "http://[::1]"].iter().any(|prefix| {
+        let rest = |text: &str| text.strip_prefix(prefix).map(without_port);
+        matches!((rest(known), rest(uri)), (Some(Some(known)), Some(Some(uri))) if known == uri)
+    })
+}
+
+/// The part after the port; `None` when what follows the address is neither port nor path.
+fn without_port(rest: &str) -> Option<String> {
+    let Some(after) = rest.strip_prefix(':') else {
+        return (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned());
+    };
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    let (port, path) = after.split_at(digits);
+    (port.parse::<u16>().is_ok() && (path.is_empty() || path.starts_with('/'))).then(|| path.to_owned())
+}
+
+fn is_redirect_uri(text: &str) -> bool {
+    if text.len() > MAX_URI || text.contains(['*', '#', '\\', '@']) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return false;
+    }
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    match scheme {
+        "https" => host(rest).is_some(),
+        "http" => host(rest).is_some_and(is_loopback),
+        // An app's own scheme is a domain name backwards (RFC 8252 section 7.1).
+        _ => {
+            scheme.contains('.')
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b))
+                && rest.starts_with('/')
+        }
+    }
+}
+
+/// The host of what follows the scheme, when it can be one.
+fn host(rest: &str) -> Option<&str> {
+    let authority = rest.strip_prefix("//")?.split(['/', '?']).next()?;
+    let host = match authority.rfind(']') {
+        Some(end) => authority.get(..=end)?,
+        None => authority.split(':').next()?,
+    };
+    let port = authority.strip_prefix(host)?;
+    let is_name = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-[]:".contains(&b));
+    let has_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    (is_name && has_port).then_some(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1" || host == "[::1]"
+}
+
+fn is_origin(text: &str) -> bool {
+    is_redirect_uri(text) && text.splitn(4, '/').count() == 3 && !text.ends_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registered(uri: &str) -> Registration {
+        Registration { redirect_uris: vec![uri.to_owned()], ..Registration::default() }
+    }
+
+    #[test]
+    fn s06_a_redirect_uri_is_the_registered_one_byte_for_byte() {
+        let app = registered("https://app.example/cb");
+        assert!(app.allows_redirect("https://app.example/cb"));
+        for other in [
+            "https://app.example/cb/",
+            "https://app.example/cb?x=1",
+            "https://app.example/CB",
+            "https://app.example:443/cb",
+            "https://app.example/x/../cb",
+            "https://app.example/cb%2F",
+            "https://u@app.example/cb",
+        ] {
+            assert!(!app.allows_redirect(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn s06_only_the_port_of_a_loopback_address_may_differ() {
+        for (known, uri, expected) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:53124/cb", true),
+            ("http://127.0.0.1:3000/cb", "http://127.0.0.1:53124/cb", true),
+            ("http://[::1]/cb", "http://[::1]:9/cb", true),
+            ("http://127.0.0.1/cb", "http://localhost:53124/cb", false),
+            ("http://localhost/cb", "http://localhost:53124/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:99999/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1@evil.example/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/other", false),
+        ] {
+            assert_eq!(registered(known).allows_redirect(uri), expected, "{known} {uri}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_redirect_uri_is_not_registered() {
+        for bad in [
+            "https://*.example/cb",
+            "https://app.example/cb#x",
+            "http://app.example/cb",
+            "javascript:alert(1)",
+            "/cb",
+            "https://u@app.example/cb",
+            "data:text/html,x",
+            "",
+        ] {
+            assert!(registered(bad).check(ClientKind::Public).is_err(), "{bad}");
+        }
+        for good in ["https://app.example/cb", "http://localhost:3000/callback", "com.example.app:/cb"] {
+            assert_eq!(registered(good).check(ClientKind::Public), Ok(()), "{good}");
+        }
+    }
+}

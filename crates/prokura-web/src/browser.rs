@@ -1,0 +1,188 @@
+//! What we know of a browser: a secret of its own that binds running logins and forms to it, and the handle of the
+//! session it is logged in with. Cookies are read byte for byte; one that comes twice counts as none (S-92).
+
+use crate::Web;
+use http::{HeaderMap, HeaderValue, header};
+use prokura_engine::{Fault, SystemEntropy, Tenant};
+use prokura_http::Params;
+use prokura_jose::{Secret, SecretHash};
+
+/// The kind prefix of a browser's own secret.
+const BROWSER_PREFIX: &str = "pkr_br_";
+
+/// A browser, as its request shows it.
+pub(crate) struct Browser {
+    /// Its own secret.
+    pub(crate) secret: Secret,
+    /// The handle of its session.
+    pub(crate) session: Option<Secret>,
+    is_new: bool,
+    names: Names,
+}
+
+/// The names of the two cookies. Over https they carry the prefix that lets nobody else set them; plain http is for
+/// loopback, where not every client sends a `Secure` cookie back.
+struct Names {
+    browser: String,
+    session: String,
+    is_https: bool,
+}
+
+impl Names {
+    fn of(web: &Web, tenant: &Tenant) -> Self {
+        let is_https = web.edge.engine.public_url().starts_with("https:");
+        let prefix = if is_https { "__Host-" } else { "" };
+        Self {
+            browser: format!("{prefix}prokura-{}-browser", tenant.id),
+            session: format!("{prefix}prokura-{}", tenant.id),
+            is_https,
+        }
+    }
+
+    fn set(&self, name: &str, value: &str, rest: &str) -> Option<HeaderValue> {
+        let secure = if self.is_https { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{rest}")).ok()
+    }
+}
+
+impl Browser {
+    /// The browser of a request; one we do not know yet gets a secret.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub(crate) fn of(web: &Web, tenant: &Tenant, headers: &HeaderMap) -> Result<Self, Fault> {
+        let names = Names::of(web, tenant);
+        let known = cookie(headers, &names.browser).map(|text| Secret::from(text.to_owned()));
+        let session = cookie(headers, &names.session).map(|text| Secret::from(text.to_owned()));
+        let is_new = known.is_none();
+        let secret = match known {
+            Some(secret) => secret,
+            None => Secret::generate(&SystemEntropy::default(), BROWSER_PREFIX)
+                .map_err(|error| Fault::Crypto(Box::new(error)))?,
+        };
+        Ok(Self { secret, session, is_new, names })
+    }
+
+    /// The token of this browser's forms: whoever cannot read its cookie cannot know it (S-94).
+    pub(crate) fn form_token(&self) -> String {
+        SecretHash::of(&format!("form token of {}", self.secret.expose())).to_string()
+    }
+
+    /// Whether a form came from a page of ours in this browser.
+    pub(crate) fn is_own_form(&self, headers: &HeaderMap, form: &Params) -> bool {
+        let token = form.one("csrf").ok().flatten().map(SecretHash::of);
+        let is_right = token.is_some_and(|token| token.matches(&SecretHash::of(&self.form_token())));
+        !self.is_new && is_right && is_same_origin(headers)
+    }
+
+    /// Tells the browser its secret when it has none yet.
+    pub(crate) fn remember(&self, headers: &mut HeaderMap) {
+        if self.is_new
+            && let Some(value) = self.names.set(&self.names.browser, self.secret.expose(), "")
+        {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+
+    /// Tells the browser the handle of its new session.
+    pub(crate) fn log_in(&self, cookie: &Secret, headers: &mut HeaderMap) {
+        if let Some(value) = self.names.set(&self.names.session, cookie.expose(), "") {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+
+    /// Lets the browser forget its session.
+    pub(crate) fn log_out(&self, headers: &mut HeaderMap) {
+        if let Some(value) = self.names.set(&self.names.session, "", "; Max-Age=0") {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// The value of a cookie; `None` when it is absent, comes twice, or is no plain token.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut found = None;
+    for value in headers.get_all(header::COOKIE) {
+        let mut rest = value.as_bytes();
+        while !rest.is_empty() {
+            let end = rest.iter().position(|b| *b == b';').unwrap_or(rest.len());
+            let (pair, after) = rest.split_at(end);
+            rest = after.strip_prefix(b"; ").or_else(|| after.strip_prefix(b";")).unwrap_or_default();
+            let Some(text) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+                continue;
+            };
+            if found.is_some() {
+                return None;
+            }
+            found = Some(text);
+        }
+    }
+    let is_plain =
+        |text: &&[u8]| !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    found.filter(is_plain).and_then(|text| std::str::from_utf8(text).ok())
+}
+
+/// Whether the browser says, where it says anything, that a page of this very host sent the request.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if text("sec-fetch-site").is_some_and(|site| site != "same-origin") {
+        return false;
+    }
+    match (text("origin"), headers.get(header::HOST).and_then(|host| host.to_str().ok())) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)),
+        (Some(_), None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).expect("a header"));
+        }
+        headers
+    }
+
+    #[test]
+    fn s92_a_cookie_is_read_byte_for_byte() {
+        let lines: [(&[&[u8]], Option<&str>); 8] = [
+            (&[b"a=1; sid=x_y-1; b=2"], Some("x_y-1")),
+            (&[b"sid=x;sid2=y"], Some("x")),
+            (&[b"sid=x; sid=x"], None),
+            (&[b"sid=x", b"sid=y"], None),
+            (&[b"\xe2\x80\x80sid=x"], None),
+            (&[b"$Version=1; sid=\"x\""], None),
+            (&[b"SID=x"], None),
+            (&[b"a=sid=x"], None),
+        ];
+        for (lines, expected) in lines {
+            assert_eq!(cookie(&headers(lines), "sid"), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn s94_a_form_of_another_origin_is_not_ours() {
+        for (origin, site, expected) in [
+            (None, None, true),
+            (Some("https://id.example"), Some("same-origin"), true),
+            (Some("https://evil.example"), None, false),
+            (Some("null"), None, false),
+            (None, Some("cross-site"), false),
+            (None, Some("same-site"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("id.example"));
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            assert_eq!(is_same_origin(&headers), expected, "{origin:?} {site:?}");
+        }
+    }
+}

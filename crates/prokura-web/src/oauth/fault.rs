@@ -1,0 +1,122 @@
+//! Error answers of the token-style endpoints (RFC 6749 section 5.2): JSON, never kept by anybody, and no more about
+//! why than a client can act on.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use prokura_engine::{Error, Fault, Refusal};
+use prokura_http::{Repeated, fault_id};
+use serde_json::json;
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct OauthFault {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+    retry_after_seconds: Option<u32>,
+    challenge: Option<&'static str>,
+}
+
+impl OauthFault {
+    pub(super) fn new(status: StatusCode, error: &'static str, description: &str) -> Self {
+        Self { status, error, description: description.to_owned(), retry_after_seconds: None, challenge: None }
+    }
+
+    pub(super) fn invalid_request(description: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    pub(super) fn invalid_client() -> Self {
+        let mut fault = Self::new(StatusCode::UNAUTHORIZED, "invalid_client", "the client could not be authenticated");
+        fault.challenge = Some("Basic realm=\"prokura\"");
+        fault
+    }
+
+    /// A bearer token that does not hold (RFC 6750 section 3.1).
+    pub(super) fn invalid_token() -> Self {
+        let mut fault = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "the access token does not hold");
+        fault.challenge = Some("Bearer error=\"invalid_token\"");
+        fault
+    }
+
+    pub(super) fn insufficient_scope() -> Self {
+        let mut fault = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", "the token lacks the scope openid");
+        fault.challenge = Some("Bearer error=\"insufficient_scope\", scope=\"openid\"");
+        fault
+    }
+
+    /// Ours: a client that is told `invalid_grant` throws its token away, so this is never one (S-27).
+    pub(super) fn broken(fault: &Fault) -> Self {
+        let description = format!("try again; support id {}", fault_id(fault));
+        let mut answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", &description);
+        answer.retry_after_seconds = Some(1);
+        answer
+    }
+}
+
+impl From<Repeated> for OauthFault {
+    fn from(repeated: Repeated) -> Self {
+        Self::invalid_request(&repeated.message())
+    }
+}
+
+impl From<Error> for OauthFault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Fault(fault) => Self::broken(&fault),
+        }
+    }
+}
+
+impl From<Refusal> for OauthFault {
+    fn from(refusal: Refusal) -> Self {
+        let bad = |error, description| Self::new(StatusCode::BAD_REQUEST, error, description);
+        match refusal {
+            Refusal::UnknownTenant | Refusal::InvalidClient => Self::invalid_client(),
+            Refusal::UnauthorizedClient => bad("unauthorized_client", "the client may not use this grant"),
+            Refusal::InvalidGrant
+            | Refusal::ExpiredGrant
+            | Refusal::InvalidCredentials
+            | Refusal::CustomerPending
+            | Refusal::CustomerOnHold
+            | Refusal::CustomerInactive => {
+                bad("invalid_grant", "the grant is unknown, used, over or not this client's")
+            }
+            Refusal::InvalidToken => Self::invalid_token(),
+            Refusal::NotAssigned => bad("invalid_target", "the customer may not act for this legal entity"),
+            Refusal::EntityLocked => bad("invalid_target", "this session may not change its legal entity"),
+            Refusal::InvalidScope => bad("invalid_scope", "the scope is wider than what was granted"),
+            Refusal::MissingScope(_) => Self::insufficient_scope(),
+            Refusal::Throttled { retry_after_seconds } => {
+                let mut fault =
+                    Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", "too many attempts; wait, then try again");
+                fault.retry_after_seconds = Some(retry_after_seconds);
+                fault
+            }
+            Refusal::Forbidden(_)
+            | Refusal::NotFound(_)
+            | Refusal::AlreadyExists(_)
+            | Refusal::StaleVersion
+            | Refusal::InUse(_)
+            | Refusal::Invalid(_) => bad("invalid_request", "the request is not possible"),
+        }
+    }
+}
+
+impl IntoResponse for OauthFault {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "error_description": self.description });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,78 @@
+//! `POST {issuer}/introspect` (RFC 7662) and `POST {issuer}/par` (RFC 9126): for clients that prove who they are, never
+//! for scripts in browsers.
+
+use super::{client::ClientForm, fault::OauthFault, request, token::json_answer};
+use crate::Web;
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use http::StatusCode;
+use prokura_domain::{ClientKind, Subject};
+use prokura_engine::{Introspection, PUSH_SECONDS, Tenant};
+use serde_json::{Map, Value, json};
+
+/// What a pushed request is called in a browser (RFC 9126 section 2.2).
+pub(super) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new().route("/t/{tenant}/introspect", post(introspect)).route("/t/{tenant}/par", post(push))
+}
+
+async fn introspect(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+    if form.client.kind == ClientKind::Public {
+        return Err(OauthFault::invalid_client());
+    }
+    let token = form.params.one("token")?.ok_or_else(|| OauthFault::invalid_request("token is missing"))?;
+    let found = web.edge.engine.introspect(&form.tenant, &form.client, token).await?;
+    Ok(json_answer(&found.map_or_else(|| json!({ "active": false }), |found| active(&form.tenant, found))))
+}
+
+fn active(tenant: &Tenant, found: Introspection) -> Value {
+    let standing = found.standing;
+    let mut body = Map::new();
+    body.insert("active".to_owned(), json!(true));
+    body.insert("iss".to_owned(), json!(&*tenant.issuer));
+    body.insert("client_id".to_owned(), json!(standing.client.as_str()));
+    body.insert("scope".to_owned(), json!(found.scopes.to_string()));
+    body.insert("exp".to_owned(), json!(found.expires_at.seconds()));
+    body.insert("tenant".to_owned(), json!(standing.tenant.as_str()));
+    let subject = match &standing.subject {
+        Subject::Customer(customer) => Some(customer.to_string()),
+        Subject::Guest => standing.session.as_ref().map(|session| format!("guest-{session}")),
+        Subject::Service => Some(standing.client.to_string()),
+    };
+    for (name, value) in [
+        ("sub", subject),
+        ("jti", found.id),
+        ("sid", standing.session.as_ref().map(ToString::to_string)),
+        ("legal_entity_id", standing.legal_entity().map(ToString::to_string)),
+    ] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), json!(value));
+        }
+    }
+    if found.is_access_token {
+        body.insert("aud".to_owned(), json!(&*tenant.issuer));
+        body.insert("token_type".to_owned(), json!("Bearer"));
+    }
+    if let Some(at) = found.issued_at {
+        body.insert("iat".to_owned(), json!(at.seconds()));
+    }
+    Value::Object(body)
+}
+
+async fn push(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+    if form.params.one("request_uri")?.is_some() {
+        return Err(OauthFault::invalid_request("a pushed request names no other"));
+    }
+    let wanted = request::read(&form.client, &form.params).map_err(request::Wrong::into_fault)?;
+    let pushed = web.edge.engine.push_authorization(&form.tenant, &form.client.id, &wanted).await?;
+    let body = json!({
+        "request_uri": format!("{REQUEST_URI_PREFIX}{}", pushed.expose()),
+        "expires_in": PUSH_SECONDS,
+    });
+    Ok((StatusCode::CREATED, json_answer(&body)).into_response())
+}

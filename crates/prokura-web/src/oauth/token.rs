@@ -1,0 +1,117 @@
+//! `POST {issuer}/token` (RFC 6749 section 3.2): codes, refresh tokens, machines' credentials. A legal entity may be
+//! chosen while refreshing; a refusal leaves the tokens as they were.
+
+use super::{client::ClientForm, fault::OauthFault};
+use crate::Web;
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use http::{HeaderValue, StatusCode, header};
+use prokura_domain::Scopes;
+use prokura_engine::{EntityWish, Error, Granted, RedeemCode, Refresh, Refusal};
+use prokura_jose::Secret;
+use serde_json::json;
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new().route("/t/{tenant}/token", post(token)).route("/t/{tenant}/revoke", post(revoke))
+}
+
+async fn token(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+    let granted = match form.params.one("grant_type")? {
+        Some("authorization_code") => redeem_code(&web, &form).await?,
+        Some("refresh_token") => refresh(&web, &form).await?,
+        Some("client_credentials") => client_credentials(&web, &form).await?,
+        Some(_) => {
+            let offered = "authorization_code, refresh_token and client_credentials are offered";
+            return Err(OauthFault::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", offered));
+        }
+        None => return Err(OauthFault::invalid_request("grant_type is missing")),
+    };
+    Ok(answer(granted))
+}
+
+async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
+    let code = form.params.one("code")?.ok_or_else(|| OauthFault::invalid_request("code is missing"))?;
+    let request = RedeemCode {
+        client: form.client.id.clone(),
+        code: Secret::from(code.to_owned()),
+        redirect_uri: form.params.one("redirect_uri")?.map(str::to_owned),
+        code_verifier: form.params.one("code_verifier")?.map(|verifier| Secret::from(verifier.to_owned())),
+    };
+    Ok(web.edge.engine.redeem_code(&form.tenant, &request, &form.origin).await?)
+}
+
+async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
+    let token = form.params.one("refresh_token")?;
+    let token = token.ok_or_else(|| OauthFault::invalid_request("refresh_token is missing"))?;
+    let legal_entity = match form.params.one("legal_entity_id")?.map(str::parse) {
+        None => EntityWish::Keep,
+        Some(Ok(entity)) => EntityWish::Of(entity),
+        Some(Err(_)) => EntityWish::Malformed,
+    };
+    let keeps = legal_entity == EntityWish::Keep;
+    let request = Refresh {
+        refresh_token: Secret::from(token.to_owned()),
+        client: Some(form.client.id.clone()),
+        legal_entity,
+        scopes: scopes(form)?,
+    };
+    match web.edge.engine.refresh(&form.tenant, None, &request, &form.origin).await {
+        // Nobody asked for another company: the one the tokens were for is no longer theirs.
+        Err(Error::Refused(Refusal::NotAssigned)) if keeps => Err(Refusal::InvalidGrant.into()),
+        result => Ok(result?),
+    }
+}
+
+async fn client_credentials(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
+    let scopes = scopes(form)?;
+    Ok(web.edge.engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), &form.origin).await?)
+}
+
+fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {
+    let parse = |text| Scopes::parse(text).map_err(|_| OauthFault::from(Refusal::InvalidScope));
+    form.params.one("scope")?.map(parse).transpose()
+}
+
+fn answer(granted: Granted) -> Response {
+    let mut body = json!({
+        "access_token": granted.access_token,
+        "token_type": "Bearer",
+        "expires_in": granted.access_seconds,
+        "scope": granted.standing.scopes.to_string(),
+    });
+    if let Some(members) = body.as_object_mut() {
+        if let Some(refresh) = granted.refresh {
+            members.insert("refresh_token".to_owned(), json!(refresh.token.expose()));
+            members.insert("refresh_token_expires_in".to_owned(), json!(refresh.seconds));
+        }
+        if let Some(id_token) = granted.id_token {
+            members.insert("id_token".to_owned(), json!(id_token));
+        }
+        if let Some(entity) = granted.standing.legal_entity() {
+            members.insert("legal_entity_id".to_owned(), json!(entity.as_str()));
+        }
+    }
+    json_answer(&body)
+}
+
+/// A JSON answer nobody may keep (RFC 6749 section 5.1).
+pub(super) fn json_answer(body: &serde_json::Value) -> Response {
+    let mut response = body.to_string().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `POST {issuer}/revoke` (RFC 7009). What the client may not know of is answered like what is gone.
+async fn revoke(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+    let token = form.params.one("token")?.ok_or_else(|| OauthFault::invalid_request("token is missing"))?;
+    web.edge.engine.revoke(&form.tenant, &form.client, token, &form.origin).await?;
+    let mut response = StatusCode::OK.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
