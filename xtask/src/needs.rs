@@ -23,6 +23,7 @@ const NEEDS: &[Need] = &[
     // Without a font a headless page has no text.
     Need { what: "Chromium", packages: &["chromium", "fonts-liberation"], is_there: || on_path("chromium") },
     Need { what: "ChromeDriver", packages: &["chromium-driver"], is_there: || on_path("chromedriver") },
+    Need { what: "Node.js with npm", packages: &["nodejs", "npm"], is_there: || on_path("node") && on_path("npm") },
     Need { what: "Python with venv", packages: &["python3", "python3-venv"], is_there: || python().is_some() },
 ];
 

@@ -33,11 +33,20 @@ pub struct Options {
     pub is_clock_frozen: bool,
     /// The tenants' template; `None` for the product's.
     pub settings: Option<TenantSettings>,
+    /// Whether issuers are where the server listens, as clients that look for their metadata need; otherwise they are at
+    /// a host of its own.
+    pub is_own_issuer: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { database: Database::Sqlite, has_background: false, is_clock_frozen: true, settings: None }
+        Self {
+            database: Database::Sqlite,
+            has_background: false,
+            is_clock_frozen: true,
+            settings: None,
+            is_own_issuer: false,
+        }
     }
 }
 
@@ -127,6 +136,7 @@ impl TestServer {
             has_background: self.options.has_background,
             is_clock_frozen: self.options.is_clock_frozen,
             settings: self.options.settings.clone(),
+            is_own_issuer: self.options.is_own_issuer,
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
         Self::start_node(database, folder, mail, clock, options).await
@@ -144,7 +154,7 @@ impl TestServer {
         let config = EngineConfig {
             database: database.clone(),
             // Both nodes of a pair speak for one issuer, as behind a balancer.
-            public_url: "https://id.prokura.example".to_owned(),
+            public_url: if options.is_own_issuer { url.clone() } else { "https://id.prokura.example".to_owned() },
             master_key: MasterKey::from_bytes([7; 32]),
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,

@@ -39,7 +39,8 @@ pub(super) fn set(headers: &mut HeaderMap, form_target: Option<&FormTarget>, is_
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Less, and browsers leave the origin out of our own forms.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
@@ -93,7 +94,7 @@ mod tests {
         );
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["referrer-policy"], "no-referrer");
+        assert_eq!(headers["referrer-policy"], "same-origin");
         assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
         assert_eq!(headers["strict-transport-security"], "max-age=63072000");
     }

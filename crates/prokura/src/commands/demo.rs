@@ -14,8 +14,10 @@ use prokura_demo::{
     shop::{self, Require, Shop, ShopConfig},
     storefront::{self, StorefrontConfig},
 };
-use prokura_domain::{ClientId, ClientKind, RefreshPolicy, SiteId, TenantId};
-use prokura_engine::{Actor, CreateClient, CreateTenant, Engine, Error, Origin, Refusal, Site, Tenant, TenantSettings};
+use prokura_domain::{ClientId, ClientKind, RefreshPolicy, Scopes, SiteId, TenantId};
+use prokura_engine::{
+    Actor, CreateClient, CreateTenant, Engine, Error, Origin, Refusal, Registration, Site, Tenant, TenantSettings,
+};
 use prokura_gateway::GatewayConfig;
 use prokura_http::{
     router_service,
@@ -33,6 +35,10 @@ use tokio::{
 };
 
 const TENANT: &str = "demo";
+/// Where the demo's native clients take their answers, unless they say otherwise.
+const REDIRECT_URI: &str = "http://localhost:3000/callback";
+/// What there is to know about a customer.
+const IDENTITY_SCOPES: &str = "openid profile email phone legal_entity offline_access";
 /// What outside programs read.
 const ENV_FILE: &str = "demo.env";
 
@@ -248,6 +254,7 @@ async fn clients(
     let origin = Origin::local("demo");
     let all_scopes = prokura_emporix::service_scopes();
     let machine = "customersegment.segment_read";
+    let native_scopes = native_scopes(tenant);
     let mut env = BTreeMap::new();
     for (id, kind, grants, scopes, policy, id_key, secret_key) in [
         (
@@ -271,8 +278,8 @@ async fn clients(
         (
             "demo-web",
             ClientKind::Confidential,
-            "refresh_token",
-            "",
+            "authorization_code refresh_token token_exchange",
+            &*native_scopes,
             RefreshPolicy::Rotate { leeway_seconds: 10 },
             "WEB_CLIENT_ID",
             "WEB_CLIENT_SECRET",
@@ -280,8 +287,8 @@ async fn clients(
         (
             "demo-spa",
             ClientKind::Public,
-            "refresh_token",
-            "",
+            "authorization_code refresh_token token_exchange",
+            &*native_scopes,
             RefreshPolicy::Rotate { leeway_seconds: 10 },
             "SPA_CLIENT_ID",
             "",
@@ -297,6 +304,7 @@ async fn clients(
         ),
     ] {
         let client: ClientId = id.parse()?;
+        let is_native = grants.contains("authorization_code");
         let request = CreateClient {
             id: Some(client.clone()),
             name: id.to_owned(),
@@ -304,9 +312,10 @@ async fn clients(
             scopes: scopes.to_owned(),
             grants: grants.to_owned(),
             refresh_policy: policy,
-            access_seconds: None,
+            // S-31: what a vendor's dialect needs to live longer is the tenant's setting, not the native clients'.
+            access_seconds: is_native.then_some(300),
             refresh_seconds: None,
-            registration: prokura_engine::Registration::default(),
+            registration: if is_native { native_registration() } else { Registration::default() },
         };
         let secret = match engine.create_client(tenant, &request, &Actor::System, &origin).await {
             Ok(made) => made.secret.map(|secret| secret.expose().to_owned()),
@@ -333,6 +342,35 @@ async fn clients(
     };
     env.insert("ADMIN_TOKEN".to_owned(), admin);
     Ok(env)
+}
+
+/// Everything a native client of the demo may ask for: who the customer is, and whatever they may do.
+fn native_scopes(tenant: &Tenant) -> String {
+    let settings = &tenant.settings;
+    let of_groups = settings.group_templates.iter().map(|template| template.scopes.as_str());
+    let texts: Vec<&str> = of_groups.chain([IDENTITY_SCOPES, &settings.customer_scopes]).collect();
+    Scopes::parse(&texts.join(" ")).unwrap_or_default().to_string()
+}
+
+/// Where programs on this machine take their answers; on a loopback address any port is right.
+fn native_registration() -> Registration {
+    let uris = |path: &str| -> Vec<String> {
+        let hosts = [
+            "http://127.0.0.1",
+            "http://[::1]",
+            "http://localhost:3000",
+            "http://localhost:5173",
+            "http://localhost:8080",
+        ];
+        hosts.iter().map(|host| format!("{host}{path}")).collect()
+    };
+    Registration {
+        redirect_uris: [uris("/callback"), uris("/cb"), uris("/")].concat(),
+        post_logout_redirect_uris: [uris("/"), uris("/logged-out")].concat(),
+        origins: cors_origins(),
+        is_first_party: true,
+        ..Registration::default()
+    }
 }
 
 fn read_env(path: &Path) -> BTreeMap<String, String> {
@@ -364,6 +402,8 @@ fn write_env(
         ("LE_1", first),
         ("LE_2", second),
         ("LE_FOREIGN", &cast.foreign),
+        ("WEB_REDIRECT_URI", REDIRECT_URI),
+        ("SPA_REDIRECT_URI", REDIRECT_URI),
     ] {
         lines.insert(key.to_owned(), value.to_owned());
     }

@@ -1,7 +1,10 @@
 //! schemathesis against the description: thousands of requests made from it, right ones and wrong ones. No answer is a
 //! server error, and each is one the description knows.
 
-use crate::admin::{Office, operator, send};
+use crate::{
+    admin::{Office, operator, send},
+    arrange::run,
+};
 use prokura_testkit::Database;
 use reqwest::Method;
 use serde_json::json;
@@ -35,13 +38,6 @@ async fn fuzzer() -> PathBuf {
         std::fs::write(home.join("installed"), "schemathesis==4.32.5").unwrap();
     }
     tool
-}
-
-async fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().await;
-    let output =
-        output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}; `cargo xtask test` brings it"));
-    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn fuzz(database: Database) {

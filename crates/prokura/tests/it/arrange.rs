@@ -178,3 +178,11 @@ pub(crate) async fn assign(
     };
     engine.assign(tenant, &request, &Actor::System, &origin()).await.expect("an assignment")
 }
+
+/// Runs a program that brings or makes something a test needs.
+pub(crate) async fn run(command: &mut tokio::process::Command) {
+    let output = command.stdin(std::process::Stdio::null()).output().await;
+    let output =
+        output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}; `cargo xtask test` brings it"));
+    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+}

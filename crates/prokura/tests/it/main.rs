@@ -8,6 +8,7 @@ mod arrange;
 mod backup;
 mod browser;
 mod cli;
+mod clients;
 mod clocks;
 mod doors;
 mod emporix;

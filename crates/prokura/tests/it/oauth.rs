@@ -15,7 +15,7 @@ pub(crate) const CALLBACK: &str = "https://app.example/cb";
 /// The verifier and the challenge of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const SCOPES: &str = "openid profile email legal_entity offline_access";
+pub(crate) const SCOPES: &str = "openid profile email legal_entity offline_access";
 
 /// A world with two native clients: `web` with a secret, and `spa` without.
 struct Native {
