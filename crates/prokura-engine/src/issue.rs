@@ -35,6 +35,8 @@ pub enum Door {
     PartnerToken,
     /// A code of the authorization endpoint.
     AuthorizationCode,
+    /// An access token, for another one.
+    TokenExchange,
 }
 
 impl Door {
@@ -48,6 +50,7 @@ impl Door {
         Self::SignUpConfirmation,
         Self::PartnerToken,
         Self::AuthorizationCode,
+        Self::TokenExchange,
     ];
 
     /// The verb in the audit trail.
@@ -61,6 +64,7 @@ impl Door {
             Self::SignUpConfirmation => "customer.confirm_sign_up",
             Self::PartnerToken => "customer.exchange_partner_token",
             Self::AuthorizationCode => "customer.redeem_code",
+            Self::TokenExchange => "customer.exchange_token",
         }
     }
 
@@ -71,7 +75,7 @@ impl Door {
             Self::Password | Self::SignUpConfirmation => "password",
             Self::Refresh => "refresh_token",
             Self::ClientCredentials => "client_credentials",
-            Self::PartnerToken => "token_exchange",
+            Self::PartnerToken | Self::TokenExchange => "token_exchange",
             Self::AuthorizationCode => crate::authorize::GRANT,
         }
     }
@@ -114,6 +118,8 @@ pub(crate) enum Chain<'a> {
     Rotate { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
     /// The same answer again: the successor that was made before.
     Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp, before: Option<&'a ActingFor> },
+    /// No refresh token, but an access token of a family that goes on.
+    Within { family: &'a FamilyId, epoch: u32, before: Option<&'a ActingFor> },
     /// The same string again, with a later end.
     Keep { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
 }
@@ -330,6 +336,14 @@ impl Engine {
         let acting_for = standing.acting_for.as_ref();
         match &order.chain {
             Chain::None => Ok(None),
+            Chain::Within { family, epoch, .. } => {
+                if !tx.prolong_family_tokens(&tenant.id, family, access_until, now).await? {
+                    return Err(Refusal::InvalidGrant.into());
+                }
+                standing.family = Some((*family).clone());
+                standing.epoch = *epoch;
+                Ok(None)
+            }
             Chain::Begin { is_refreshable } => {
                 self.begin_chain(tx, order, standing, *is_refreshable, (access_until, refresh_seconds), now).await
             }
@@ -494,7 +508,10 @@ impl Engine {
 impl Chain<'_> {
     fn before(&self) -> Option<&ActingFor> {
         match self {
-            Self::Rotate { before, .. } | Self::Keep { before, .. } | Self::Repeat { before, .. } => *before,
+            Self::Rotate { before, .. }
+            | Self::Within { before, .. }
+            | Self::Keep { before, .. }
+            | Self::Repeat { before, .. } => *before,
             Self::None | Self::Begin { .. } => None,
         }
     }

@@ -313,6 +313,24 @@ impl Tx<'_> {
         row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
     }
 
+    /// Notes that access tokens of a family run until `tokens_until`; `false` when the family is over.
+    pub(crate) async fn prolong_family_tokens(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        tokens_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE token_families SET tokens_until = CASE WHEN tokens_until > $3 THEN tokens_until ELSE $3 END
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $4",
+                params![tenant, family, tokens_until, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// Revokes a family; returns until when its access tokens run, or `None` when it was over before.
     pub(crate) async fn revoke_family(
         &mut self,

@@ -281,6 +281,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     note_context_use(tenant, &cast.session, LATER);
     note_login(tenant, &id("ann"), LATER);
     own_assignment(tenant, &id("a-2"), AssignmentKind::Contact, false, LATER);
+    prolong_family_tokens(tenant, &cast.family, Timestamp::from_millis(10_000_000), NOW);
     prolong_refresh_token(tenant, &cast.token, Timestamp::from_millis(10_000_000));
     prolong_session(tenant, &cast.session, Timestamp::from_millis(10_000_000));
     redeem_link(tenant, &cast.link, Purpose::PasswordReset, NOW);

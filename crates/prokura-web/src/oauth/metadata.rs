@@ -23,7 +23,9 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "scopes_supported": ["openid", "profile", "email", "phone", "legal_entity", "offline_access"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [&tenant.settings.algorithm],
         "token_endpoint_auth_methods_supported": methods,

@@ -11,9 +11,13 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use prokura_domain::Scopes;
-use prokura_engine::{EntityWish, Error, Granted, RedeemCode, Refresh, Refusal};
+use prokura_engine::{EntityWish, Error, ExchangeToken, Granted, RedeemCode, Refresh, Refusal};
 use prokura_jose::Secret;
 use serde_json::json;
+
+/// The grant and the token types of RFC 8693.
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/token", post(token)).route("/t/{tenant}/revoke", post(revoke))
@@ -24,13 +28,14 @@ async fn token(State(web): State<Web>, form: ClientForm) -> Result<Response, Oau
         Some("authorization_code") => redeem_code(&web, &form).await?,
         Some("refresh_token") => refresh(&web, &form).await?,
         Some("client_credentials") => client_credentials(&web, &form).await?,
+        Some(TOKEN_EXCHANGE) => return exchange(&web, &form).await,
         Some(_) => {
-            let offered = "authorization_code, refresh_token and client_credentials are offered";
+            let offered = "authorization_code, refresh_token, client_credentials and token exchange are offered";
             return Err(OauthFault::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", offered));
         }
         None => return Err(OauthFault::invalid_request("grant_type is missing")),
     };
-    Ok(answer(granted))
+    Ok(answer(granted, None))
 }
 
 async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
@@ -47,11 +52,7 @@ async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault
 async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
     let token = form.params.one("refresh_token")?;
     let token = token.ok_or_else(|| OauthFault::invalid_request("refresh_token is missing"))?;
-    let legal_entity = match form.params.one("legal_entity_id")?.map(str::parse) {
-        None => EntityWish::Keep,
-        Some(Ok(entity)) => EntityWish::Of(entity),
-        Some(Err(_)) => EntityWish::Malformed,
-    };
+    let legal_entity = entity_wish(form)?;
     let keeps = legal_entity == EntityWish::Keep;
     let request = Refresh {
         refresh_token: Secret::from(token.to_owned()),
@@ -66,6 +67,42 @@ async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
     }
 }
 
+/// RFC 8693: another legal entity, or fewer scopes, for an access token.
+async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> {
+    let wrong = OauthFault::invalid_request;
+    if form.params.one("actor_token")?.is_some() {
+        return Err(wrong("actor_token is not supported: the client itself is the actor"));
+    }
+    for name in ["subject_token_type", "requested_token_type"] {
+        match form.params.one(name)? {
+            Some(ACCESS_TOKEN) => {}
+            None if name == "requested_token_type" => {}
+            _ => return Err(wrong("only access tokens are exchanged, for access tokens")),
+        }
+    }
+    for name in ["audience", "resource"] {
+        if form.params.one(name)?.is_some_and(|wanted| *wanted != *form.tenant.issuer) {
+            return Err(Refusal::NotAssigned.into());
+        }
+    }
+    let token = form.params.one("subject_token")?.ok_or_else(|| wrong("subject_token is missing"))?;
+    // RFC 8693 section 2.2.2: a token that does not hold is a wrong request.
+    let verified = web.edge.engine.verify(token).map_err(|_| wrong("the subject token does not hold"))?;
+    let request =
+        ExchangeToken { subject: &verified.token.standing, legal_entity: entity_wish(form)?, scopes: scopes(form)? };
+    let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;
+    Ok(answer(granted, Some(ACCESS_TOKEN)))
+}
+
+/// Whom to act for: without a word, whom the tokens are for already.
+fn entity_wish(form: &ClientForm) -> Result<EntityWish, OauthFault> {
+    Ok(match form.params.one("legal_entity_id")?.map(str::parse) {
+        None => EntityWish::Keep,
+        Some(Ok(entity)) => EntityWish::Of(entity),
+        Some(Err(_)) => EntityWish::Malformed,
+    })
+}
+
 async fn client_credentials(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
     let scopes = scopes(form)?;
     Ok(web.edge.engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), &form.origin).await?)
@@ -76,7 +113,7 @@ fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {
     form.params.one("scope")?.map(parse).transpose()
 }
 
-fn answer(granted: Granted) -> Response {
+fn answer(granted: Granted, issued_type: Option<&str>) -> Response {
     let mut body = json!({
         "access_token": granted.access_token,
         "token_type": "Bearer",
@@ -84,6 +121,9 @@ fn answer(granted: Granted) -> Response {
         "scope": granted.standing.scopes.to_string(),
     });
     if let Some(members) = body.as_object_mut() {
+        if let Some(issued_type) = issued_type {
+            members.insert("issued_token_type".to_owned(), json!(issued_type));
+        }
         if let Some(refresh) = granted.refresh {
             members.insert("refresh_token".to_owned(), json!(refresh.token.expose()));
             members.insert("refresh_token_expires_in".to_owned(), json!(refresh.seconds));

@@ -4,8 +4,9 @@
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, Door, Error, Granted, LogIn,
-    Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode, SignUpRequest,
+    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, Door, EntityWish, Error,
+    ExchangeToken, Granted, LogIn, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode,
+    SignUpRequest,
 };
 use prokura_jose::{Algorithm, Secret, SigningKey, sign_jwt};
 use prokura_testkit::Database;
@@ -45,10 +46,18 @@ fn concerns(door: Door, off: Off) -> bool {
         (Door::Guest | Door::ClientCredentials, Off::Session) => false,
         (Door::GuestRefresh, Off::Session) => true,
         (
-            Door::Refresh | Door::Password | Door::SignUpConfirmation | Door::PartnerToken | Door::AuthorizationCode,
+            Door::Refresh
+            | Door::Password
+            | Door::SignUpConfirmation
+            | Door::PartnerToken
+            | Door::AuthorizationCode
+            | Door::TokenExchange,
             Off::Customer | Off::Session,
         ) => true,
-        (Door::Refresh | Door::AuthorizationCode, Off::Assignment | Off::Entity | Off::EntityForGood) => true,
+        (
+            Door::Refresh | Door::AuthorizationCode | Door::TokenExchange,
+            Off::Assignment | Off::Entity | Off::EntityForGood,
+        ) => true,
         // Nobody chooses a company here yet.
         (
             Door::Guest
@@ -64,6 +73,7 @@ fn concerns(door: Door, off: Off) -> bool {
 
 struct Keys {
     guest: Standing,
+    acting: Standing,
     guest_refresh: Secret,
     refresh: Secret,
     client_secret: Secret,
@@ -96,6 +106,7 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         codes,
         guest_refresh: guest.refresh.unwrap().token,
         guest: guest.standing,
+        acting: acting.standing,
         refresh: acting.refresh.unwrap().token,
         client_secret,
         partner,
@@ -194,6 +205,11 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             let (_, token) = keys.sign_ups.pop_front().expect("somebody who signed up");
             engine.confirm_sign_up(tenant, bearer, &token, &from).await.map(|logged_in| logged_in.granted)
         }
+        Door::TokenExchange => {
+            let client = engine.client(tenant, &client_id("sf")).await.unwrap();
+            let request = ExchangeToken { subject: &keys.acting, legal_entity: EntityWish::Keep, scopes: None };
+            engine.exchange_token(tenant, &client, &request, &from).await
+        }
         Door::AuthorizationCode => {
             let code = keys.codes.pop().expect("a code that was not used");
             let request = RedeemCode { client: client_id("sf"), code, redirect_uri: None, code_verifier: None };
@@ -229,7 +245,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::Refresh
                 | Door::ClientCredentials
                 | Door::PartnerToken
-                | Door::AuthorizationCode => &world.ann,
+                | Door::AuthorizationCode
+                | Door::TokenExchange => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

@@ -110,7 +110,7 @@ async fn client(world: &World, id: &str, kind: ClientKind, is_first_party: bool)
         name: format!("The {id}"),
         kind,
         scopes: SCOPES.to_owned(),
-        grants: "authorization_code refresh_token".to_owned(),
+        grants: "authorization_code refresh_token token_exchange".to_owned(),
         refresh_policy: RefreshPolicy::Rotate { leeway_seconds: 10 },
         access_seconds: None,
         refresh_seconds: None,

@@ -15,6 +15,7 @@ on_both_databases!(
     s21_a_code_that_comes_back_ends_what_it_led_to,
     s22_a_code_is_redeemed_once_in_a_race,
     s24_a_refresh_token_is_its_clients_and_scopes_only_shrink,
+    s33_an_exchanged_token_acts_for_another_company_and_gains_nothing,
     s29_a_revoked_token_is_gone_and_another_clients_is_not,
     s90_a_login_makes_a_new_cookie_and_the_old_one_is_dead,
     s91_cookies_are_for_this_host_alone,
@@ -198,6 +199,45 @@ async fn s24_a_refresh_token_is_its_clients_and_scopes_only_shrink(database: Dat
     assert_eq!(fewer["scope"].as_str(), Some("email openid"));
     let all = native.refresh("web", fewer["refresh_token"].as_str().unwrap(), &[]).await.json();
     assert!(all["scope"].as_str().unwrap().contains("profile"), "the grant itself did not shrink");
+}
+
+async fn s33_an_exchanged_token_acts_for_another_company_and_gains_nothing(database: Database) {
+    let native = Native::new(database).await;
+    let code = native.code(&mut native.robot(), "web", "le-1").await;
+    let tokens = native.redeem("web", &code).await.json();
+    let access = tokens["access_token"].as_str().unwrap();
+    let token_type = "urn:ietf:params:oauth:token-type:access_token";
+    let exchange = async |client: &str, more: &[(&str, &str)]| {
+        let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
+        let mut fields = vec![("grant_type", grant), ("subject_token", access), ("subject_token_type", token_type)];
+        fields.extend(more);
+        native.token(client, &fields).await
+    };
+    let other = exchange("web", &[("legal_entity_id", "le-2"), ("scope", "openid legal_entity")]).await.json();
+    assert_eq!(
+        (other["issued_token_type"].as_str(), other["legal_entity_id"].as_str()),
+        (Some(token_type), Some("le-2"))
+    );
+    assert_eq!(other["scope"].as_str(), Some("legal_entity openid"));
+    assert!(other.get("refresh_token").is_none());
+    let (before, after) = (claims(access), claims(other["access_token"].as_str().unwrap()));
+    assert_eq!((&before["fam"], &before["sid"]), (&after["fam"], &after["sid"]));
+    let refused = async |client: &str, more: &[(&str, &str)]| {
+        exchange(client, more).await.json()["error"].as_str().map(str::to_owned)
+    };
+    assert_eq!(refused("web", &[("legal_entity_id", "le-3")]).await.as_deref(), Some("invalid_target"));
+    assert_eq!(refused("web", &[("scope", "openid admin")]).await.as_deref(), Some("invalid_scope"));
+    assert_eq!(refused("web", &[("audience", "https://elsewhere.example")]).await.as_deref(), Some("invalid_target"));
+    assert_eq!(refused("spa", &[]).await.as_deref(), Some("invalid_grant"), "a public client has its own tokens only");
+    // It ends with the family it came from.
+    let again = native.refresh("web", tokens["refresh_token"].as_str().unwrap(), &[]).await.json();
+    assert_eq!(native.userinfo(other["access_token"].as_str().unwrap()).await.status, 200);
+    let server = &native.world.server;
+    let revoke = server.http.post(format!("{}{}", server.url, native.path("revoke")));
+    let revoke =
+        revoke.basic_auth("web", Some(&native.secret)).form(&[("token", again["refresh_token"].as_str().unwrap())]);
+    assert_eq!(server.send(revoke).await.status, 200);
+    assert_eq!(native.userinfo(other["access_token"].as_str().unwrap()).await.status, 401);
 }
 
 async fn s29_a_revoked_token_is_gone_and_another_clients_is_not(database: Database) {

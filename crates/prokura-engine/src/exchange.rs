@@ -1,0 +1,93 @@
+//! Token exchange (RFC 8693): one access token for another, for another legal entity or with fewer scopes. The new token
+//! belongs to the family of the one it came from and ends with it; there is no refresh token, and nobody gains a right.
+
+use crate::{
+    Actor, Client, Engine, EntityWish, Error, Granted, Origin, Refusal, Tenant,
+    audit::Entry,
+    issue::{Chain, Door, Holder, Order},
+    retrying,
+};
+use prokura_domain::{ClientKind, Scopes, Standing};
+
+/// What is wanted for a token.
+#[derive(Clone, Debug)]
+pub struct ExchangeToken<'a> {
+    /// What the token says that is given.
+    pub subject: &'a Standing,
+    /// Whom to act for with the new one.
+    pub legal_entity: EntityWish,
+    /// Fewer scopes than the given token has.
+    pub scopes: Option<Scopes>,
+}
+
+impl Engine {
+    /// Exchanges a customer's access token. A public client may exchange its own tokens only.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGrant`], [`Refusal::NotAssigned`], [`Refusal::EntityLocked`], [`Refusal::InvalidScope`],
+    /// [`Refusal::UnauthorizedClient`], or the state of the customer.
+    pub async fn exchange_token(
+        &self,
+        tenant: &Tenant,
+        client: &Client,
+        request: &ExchangeToken<'_>,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        retrying!(self.exchange_token_once(tenant, client, request, origin))
+    }
+
+    async fn exchange_token_once(
+        &self,
+        tenant: &Tenant,
+        client: &Client,
+        request: &ExchangeToken<'_>,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        let subject = request.subject;
+        let (Some(customer), Some(session), Some(family)) = (subject.customer(), &subject.session, &subject.family)
+        else {
+            return Err(Refusal::InvalidGrant.into());
+        };
+        let is_own = subject.client == client.id;
+        if subject.tenant != tenant.id || !(is_own || client.kind == ClientKind::Confidential) {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let scopes = match &request.scopes {
+            None => &subject.scopes,
+            Some(wanted) if wanted.is_subset(&subject.scopes) => wanted,
+            Some(_) => return Err(Refusal::InvalidScope.into()),
+        };
+        let entity = match &request.legal_entity {
+            EntityWish::Keep => subject.legal_entity(),
+            EntityWish::Nobody => None,
+            EntityWish::Of(entity) => Some(entity),
+            EntityWish::Malformed => return Err(Refusal::NotAssigned.into()),
+        };
+        let mut tx = self.store.write().await?;
+        let order = Order {
+            tenant,
+            door: Door::TokenExchange,
+            client: &client.id,
+            holder: Holder::Customer { session, customer, scopes: Some(scopes) },
+            entity,
+            chain: Chain::Within { family, epoch: subject.epoch, before: subject.acting_for.as_ref() },
+            origin,
+        };
+        match self.issue(&mut tx, order).await {
+            Ok(draft) => {
+                tx.commit().await?;
+                Self::sign(tenant, draft)
+            }
+            Err(Error::Refused(refusal)) => {
+                drop(tx);
+                let actor = Actor::Customer(customer.clone());
+                let entry = Entry::new(&actor, Door::TokenExchange.verb(), "family", family.as_str())
+                    .entity(entity)
+                    .client(&client.id)
+                    .session(Some(session));
+                Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
