@@ -40,6 +40,11 @@ impl Params {
         Ok(value.filter(|value| !value.is_empty()))
     }
 
+    /// Whether `name` came at all, be it empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(found, _)| found == name)
+    }
+
     /// The value of the first of `names` that is there; two of them at once count as a repetition.
     ///
     /// # Errors

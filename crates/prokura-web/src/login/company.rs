@@ -70,7 +70,6 @@ async fn list(
         })
         .collect();
     let selected = page.last_entity.map(|entity| entity.to_string());
-    let selected = selected.or_else(|| companies.first().map(|company| company.id.clone()));
     let view = Companies {
         companies,
         selected,
@@ -97,6 +96,10 @@ async fn choose(
     let Some(cookie) = &visit.browser.session else {
         return Err(visit.error(StatusCode::BAD_REQUEST, ErrorKind::FlowOver));
     };
+    if !form.has("legal_entity_id") {
+        let refused = (StatusCode::UNPROCESSABLE_ENTITY, Some(Problem::NothingChosen));
+        return list(&web, &visit, &flow, &Params::parse(""), refused).await;
+    }
     let chosen = form.one("legal_entity_id").ok().flatten();
     let refused = (StatusCode::UNPROCESSABLE_ENTITY, Some(Problem::CompanyNotAllowed));
     let Ok(entity) = chosen.map(str::parse::<LegalEntityId>).transpose() else {

@@ -136,6 +136,7 @@ on_both_databases!(
     a_buyer_logs_in_chooses_a_company_and_the_tokens_carry_it,
     an_application_of_somebody_else_is_asked_for_once,
     a_company_in_the_request_is_taken_or_refused,
+    choosing_nothing_is_not_choosing_nobody,
     who_is_logged_in_gets_a_second_code_without_a_password,
     logging_out_ends_session_family_and_cookie
 );
@@ -210,6 +211,22 @@ async fn a_company_in_the_request_is_taken_or_refused(database: Database) {
         let answer = query(&location(&answer).unwrap());
         assert_eq!(answer.get("error").map(String::as_str), Some("invalid_target"), "{foreign}");
     }
+}
+
+async fn choosing_nothing_is_not_choosing_nobody(database: Database) {
+    let native = Native::new(database).await;
+    let mut robot = native.robot();
+    let answer = robot.get(&native.authorize("web", "")).await;
+    let page = robot.follow(answer).await;
+    let page = robot.submit(&form(&page), &[("username", "ann@a.example")]).await;
+    let answer = robot.submit(&form(&page), &[("password", PASSWORD)]).await;
+    let page = robot.follow(answer).await;
+    assert_eq!(robot.submit(&form(&page), &[]).await.status, 422);
+    assert_eq!(robot.submit(&form(&page), &[("legal_entity_id", "le-3")]).await.status, 422);
+    let answer = robot.submit(&form(&page), &[("legal_entity_id", "")]).await;
+    let code = query(&location(&answer).unwrap())["code"].clone();
+    let tokens = native.redeem("web", &code).await.json();
+    assert!(tokens.get("legal_entity_id").is_none(), "a private person");
 }
 
 async fn who_is_logged_in_gets_a_second_code_without_a_password(database: Database) {
