@@ -1,11 +1,17 @@
 //! The rules of clients, codes and pages, each by its number.
 
 use super::{CALLBACK, Native, PASSWORD, VERIFIER, claims, form, location, query};
-use crate::arrange::on_both_databases;
-use prokura_testkit::Database;
+use crate::arrange::{on_both_databases, origin};
+use prokura_domain::{ClientKind, RefreshPolicy};
+use prokura_engine::{Actor, AuthMethod, CreateClient, Registration};
+use prokura_jose::{Algorithm, SigningKey, sign_jwt};
+use prokura_testkit::{Database, TestServer};
+use serde_json::json;
 
 on_both_databases!(
     s01_one_request_carries_one_set_of_credentials,
+    s03_an_assertion_is_for_this_issuer_short_lived_and_used_once,
+    s30_introspection_tells_another_tenant_nothing,
     s04_parameters_count_from_the_form_once,
     s06_a_wrong_redirect_uri_is_a_page_and_never_a_redirect,
     s07_pkce_is_asked_of_everybody,
@@ -41,6 +47,99 @@ async fn s01_one_request_carries_one_set_of_credentials(database: Database) {
     let secret = [("grant_type", "refresh_token"), ("client_id", "spa"), ("client_secret", "x")];
     let secret = server.send(server.http.post(&url).form(&secret)).await;
     assert_eq!(secret.status, 401, "a public client has no secret to send");
+}
+
+async fn s03_an_assertion_is_for_this_issuer_short_lived_and_used_once(database: Database) {
+    let native = Native::new(database).await;
+    let world = &native.world;
+    let key = SigningKey::generate(Algorithm::Es256, "k-1".parse().unwrap()).unwrap();
+    let request = CreateClient {
+        id: Some("signer".parse().unwrap()),
+        name: "Signer".to_owned(),
+        kind: ClientKind::Confidential,
+        scopes: String::new(),
+        grants: "client_credentials".to_owned(),
+        refresh_policy: RefreshPolicy::Reuse,
+        access_seconds: None,
+        refresh_seconds: None,
+        registration: Registration {
+            auth_method: AuthMethod::PrivateKeyJwt,
+            jwks: Some(json!({ "keys": [key.public().to_jwk()] })),
+            ..Registration::default()
+        },
+    };
+    world.engine().create_client(&world.tenant, &request, &Actor::System, &origin()).await.unwrap();
+    let second = match database {
+        Database::Postgres => Some(world.server.start_second_node().await),
+        Database::Sqlite => None,
+    };
+    let now = world.engine().now().seconds();
+    let issuer = &*world.tenant.issuer;
+    let assertion = |change: serde_json::Value| {
+        let mut claims =
+            json!({ "iss": "signer", "sub": "signer", "aud": issuer, "iat": now, "exp": now + 300, "jti": "j" });
+        for (name, value) in change.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        sign_jwt(&key, "JWT", &claims).unwrap()
+    };
+    let present = async |server: &TestServer, assertion: &str| {
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "signer"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        let request = server.http.post(format!("{}{}", server.url, native.path("token"))).form(&fields);
+        server.send(request).await.status
+    };
+    let server = &world.server;
+    for wrong in [
+        json!({ "aud": format!("{issuer}/token"), "jti": "1" }),
+        json!({ "aud": [issuer], "jti": "2" }),
+        json!({ "nbf": now + 61, "jti": "3" }),
+        json!({ "exp": now + 3_600, "jti": "4" }),
+        json!({ "exp": now - 1, "jti": "5" }),
+        json!({ "iss": "web", "jti": "6" }),
+        json!({ "sub": "web", "jti": "7" }),
+        json!({ "jti": null }),
+    ] {
+        assert_eq!(present(server, &assertion(wrong.clone())).await, 401, "{wrong}");
+    }
+    assert_eq!(present(server, &assertion(json!({ "nbf": now + 8, "jti": "ahead" }))).await, 200);
+    // Once, on all nodes.
+    let once = assertion(json!({ "jti": "once" }));
+    let other = second.as_ref().unwrap_or(server);
+    let (one, two) = tokio::join!(present(server, &once), present(other, &once));
+    let mut answers = [one, two];
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 401]);
+    let secret = [("grant_type", "client_credentials"), ("client_id", "signer"), ("client_secret", "x")];
+    let secret = server.http.post(format!("{}{}", server.url, native.path("token"))).form(&secret);
+    assert_eq!(server.send(secret).await.status, 401, "one method for one client");
+}
+
+async fn s30_introspection_tells_another_tenant_nothing(database: Database) {
+    let native = Native::new(database).await;
+    let code = native.code(&mut native.robot(), "web", "le-1").await;
+    let tokens = native.redeem("web", &code).await.json();
+    let server = &native.world.server;
+    let beta = server.tenant("beta").await;
+    let carl =
+        server.client(&beta, "carl", ClientKind::Confidential, "client_credentials", "", RefreshPolicy::Reuse).await;
+    let secret = carl.unwrap();
+    let ask = async |token: &str| {
+        let request = server.http.post(format!("{}/t/beta/introspect", server.url));
+        server.send(request.basic_auth("carl", Some(secret.expose())).form(&[("token", token)])).await
+    };
+    for token in [tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap(), "garbage"] {
+        let answer = ask(token).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"active":false}"#));
+    }
+    // Whoever cannot prove who they are learns nothing at all.
+    let request = server.http.post(format!("{}{}", server.url, native.path("introspect")));
+    let answer = server.send(request.form(&[("client_id", "spa"), ("token", "x")])).await;
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("invalid_client")));
 }
 
 async fn s04_parameters_count_from_the_form_once(database: Database) {
