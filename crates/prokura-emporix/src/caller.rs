@@ -5,7 +5,7 @@ use crate::fault::{E1, E2};
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::{HeaderMap, request::Parts};
 use prokura_domain::{CustomerId, LegalEntityId, Scopes, SessionId, Standing, Subject, TenantId};
-use prokura_engine::{Actor, Bearer, Engine, Error, Origin, Refusal, Rights, Tenant};
+use prokura_engine::{Actor, Bearer, Engine, Error, Origin, Refusal, Rights, Tenant, Unverified};
 use prokura_http::{Edge, RequestOrigin, bearer_token};
 use prokura_jose::{Rejection, VerifiedToken};
 use std::sync::Arc;
@@ -42,13 +42,15 @@ pub(crate) fn origin(parts: &Parts) -> Origin {
     parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default()
 }
 
-/// Verifies a token as one of `tenant`.
-pub(crate) fn verify(engine: &Engine, tenant: &Tenant, token: &str) -> Result<Arc<VerifiedToken>, E1> {
+/// Verifies a token as one of `tenant`. A node that does not know what was revoked lately refuses nobody and lets nobody
+/// in (S-71).
+pub(crate) fn verify(engine: &Engine, tenant: &Tenant, token: &str) -> Result<Arc<VerifiedToken>, E2> {
     match engine.verify(token) {
         Ok(token) if token.token.standing.tenant == tenant.id => Ok(token),
-        Ok(_) => Err(E1::invalid_access_token()),
-        Err(Rejection::Expired | Rejection::Revoked) => Err(E1::expired_access_token()),
-        Err(
+        Ok(_) => Err(E1::invalid_access_token().into()),
+        Err(Unverified::Stale) => Err(Error::from(Unverified::Stale).into()),
+        Err(Unverified::Rejected(Rejection::Expired | Rejection::Revoked)) => Err(E1::expired_access_token().into()),
+        Err(Unverified::Rejected(
             Rejection::Malformed
             | Rejection::UnknownKey
             | Rejection::WrongType
@@ -57,7 +59,7 @@ pub(crate) fn verify(engine: &Engine, tenant: &Tenant, token: &str) -> Result<Ar
             | Rejection::BadSignature
             | Rejection::BadClaims
             | Rejection::NotYetValid,
-        ) => Err(E1::invalid_access_token()),
+        )) => Err(E1::invalid_access_token().into()),
     }
 }
 

@@ -23,9 +23,11 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, request::Parts};
 use prokura_domain::{ClientId, Email, LegalEntityId, SessionId};
-use prokura_engine::{BeginGuest, EntityWish, Error, LogIn, LogOut, Origin, Refresh, Refusal, Tenant, Wishes};
+use prokura_engine::{
+    BeginGuest, EntityWish, Error, LogIn, LogOut, Origin, Refresh, Refusal, Tenant, Unverified, Wishes,
+};
 use prokura_http::{Edge, Params};
-use prokura_jose::Secret;
+use prokura_jose::{Rejection, Secret};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -175,8 +177,9 @@ async fn log_out(State(edge): State<Edge>, caller: Caller, params: Params) -> Re
     let target = match edge.engine.verify(text) {
         Ok(target) => target,
         // It was one of ours, and it is over.
-        Err(prokura_jose::Rejection::Revoked | prokura_jose::Rejection::Expired) => return Ok(StatusCode::NO_CONTENT),
-        Err(_) => return Err(somebody_elses()),
+        Err(Unverified::Rejected(Rejection::Revoked | Rejection::Expired)) => return Ok(StatusCode::NO_CONTENT),
+        Err(Unverified::Rejected(_)) => return Err(somebody_elses()),
+        Err(Unverified::Stale) => return Err(Error::from(Unverified::Stale).into()),
     };
     let target = &target.token.standing;
     if target.tenant != caller.tenant.id {

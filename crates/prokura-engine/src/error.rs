@@ -2,6 +2,7 @@
 //! (something broke).
 
 use crate::store::StoreError;
+use prokura_jose::Rejection;
 use thiserror::Error;
 
 /// A verb that did not succeed.
@@ -27,6 +28,9 @@ pub enum Fault {
     /// A background task or a hashing thread ended without an answer.
     #[error("a worker ended without an answer")]
     Worker,
+    /// The database was not heard from for longer than decisions may rest on what it last said (S-71).
+    #[error("the database was not heard from for too long")]
+    Stale,
 }
 
 impl From<StoreError> for Error {
@@ -50,6 +54,27 @@ impl Error {
     /// Whether the transaction lost to another one and the verb should simply be run again.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Fault(Fault::Store(StoreError::Conflict)))
+    }
+}
+
+/// Why an access token is not believed here and now.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Unverified {
+    /// The token does not hold.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It may hold, but this node does not know what was revoked lately (S-71): nothing is said about the token, or
+    /// clients would throw a good one away.
+    #[error("the database was not heard from for too long")]
+    Stale,
+}
+
+impl From<Unverified> for Error {
+    fn from(unverified: Unverified) -> Self {
+        match unverified {
+            Unverified::Rejected(_) => Self::Refused(Refusal::InvalidToken),
+            Unverified::Stale => Self::Fault(Fault::Stale),
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub use company::{
 pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use email_change::ChangeEmail;
-pub use error::{Error, Fault, FieldFault, Refusal};
+pub use error::{Error, Fault, FieldFault, Refusal, Unverified};
 pub use exchange::ExchangeToken;
 pub use group::{Group, GroupDetails, GroupFilter, GroupMember, Membership, PutGroup};
 pub use import::{ImportAssignment, ImportLegalEntity, ImportSeat, ImportSegmentItem, ImportSegmentMember, RowOutcome};
@@ -114,7 +114,7 @@ use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
-use prokura_jose::{MasterKey, Rejection, TokenVerifier, VerifiedToken};
+use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken};
 use std::{
     collections::HashMap,
     ops::Deref,
@@ -127,6 +127,9 @@ use store::{Driver, Store};
 pub fn schema() -> &'static str {
     store::SCHEMA
 }
+
+/// How old the revocation feed grows while all is well: it is read each second, and one reading may be late.
+const FEED_TOLERANCE_MILLIS: i64 = 2_500;
 
 /// How many verified tokens a node remembers.
 const TOKEN_CACHE: usize = 65_536;
@@ -151,6 +154,9 @@ pub struct EngineConfig {
     pub mail: MailTransport,
     /// Memory (KiB), passes and lanes of password hashes; `None` for the default. Tests take less.
     pub hash_cost: Option<(u32, u32, u32)>,
+    /// How long decisions about access tokens may rest on what the database last said, in seconds; 0 allows two missed
+    /// readings (S-71). `None` never asks, for tests whose clock runs ahead of the background jobs.
+    pub stale_seconds: Option<u32>,
 }
 
 /// The engine. Cheap to clone; all clones are one.
@@ -174,6 +180,7 @@ pub struct Inner {
     pub(crate) rights: rights::RightsCache,
     pub(crate) origins: Cache<(TenantId, String), bool>,
     pub(crate) is_deaf: AtomicBool,
+    pub(crate) stale_millis: Option<i64>,
     pub(crate) segments_announced: Mutex<Option<Timestamp>>,
 }
 
@@ -207,6 +214,7 @@ impl Engine {
             rights: rights::RightsCache::new(),
             origins: Cache::builder().max_capacity(ORIGINS).time_to_live(ORIGINS_LIFE).build(),
             is_deaf: AtomicBool::new(false),
+            stale_millis: config.stale_seconds.map(|seconds| (i64::from(seconds) * 1000).max(FEED_TOLERANCE_MILLIS)),
             segments_announced: Mutex::default(),
             tenants: RwLock::default(),
             public_url: config.public_url,
@@ -237,9 +245,25 @@ impl Engine {
     /// Verifies an access token of any loaded tenant.
     ///
     /// # Errors
-    /// [`Rejection`] says what is wrong with it, for the log and for dialects that spell expiry differently.
-    pub fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Rejection> {
-        self.feed.verifier().verify(token, self.clock.now())
+    /// [`Unverified::Rejected`] says what is wrong with it, for the log and for dialects that spell expiry differently;
+    /// [`Unverified::Stale`], whatever the token, when this node knows too little to decide.
+    pub fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Unverified> {
+        let now = self.clock.now();
+        if self.is_stale(now) {
+            return Err(Unverified::Stale);
+        }
+        Ok(self.feed.verifier().verify(token, now)?)
+    }
+
+    /// Whether what this node knows of revocations is too old to decide about access tokens by (S-71). Heard of in the
+    /// future means that the clock was set back since: nobody knows how old it is then (S-136).
+    fn is_stale(&self, now: Timestamp) -> bool {
+        let Some(allowed) = self.stale_millis else { return false };
+        !self
+            .feed
+            .verifier()
+            .last_contact()
+            .is_some_and(|contact| (-FEED_TOLERANCE_MILLIS..=allowed).contains(&now.millis_since(contact)))
     }
 
     /// A new time-ordered id (RFC 9562, version 7) of 32 hexadecimal digits.

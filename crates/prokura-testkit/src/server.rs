@@ -36,6 +36,9 @@ pub struct Options {
     /// Whether issuers are where the server listens, as clients that look for their metadata need; otherwise they are at
     /// a host of its own.
     pub is_own_issuer: bool,
+    /// How long tokens may be decided about without hearing from the database; `None` for ever, as nobody polls the
+    /// feed while a test advances the clock.
+    pub stale_seconds: Option<u32>,
 }
 
 impl Default for Options {
@@ -46,6 +49,7 @@ impl Default for Options {
             is_clock_frozen: true,
             settings: None,
             is_own_issuer: false,
+            stale_seconds: None,
         }
     }
 }
@@ -137,6 +141,7 @@ impl TestServer {
             is_clock_frozen: self.options.is_clock_frozen,
             settings: self.options.settings.clone(),
             is_own_issuer: self.options.is_own_issuer,
+            stale_seconds: self.options.stale_seconds,
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
         Self::start_node(database, folder, mail, clock, options).await
@@ -160,6 +165,7 @@ impl TestServer {
             hash_workers: 2,
             mail: MailTransport::Folder(mail.path().to_owned()),
             hash_cost: Some((64, 1, 1)),
+            stale_seconds: options.stale_seconds,
         };
         let entropy: Arc<dyn prokura_domain::Entropy> = if options.is_clock_frozen {
             Arc::new(SeededEntropy::new(listener.local_addr().map_or(1, |address| u64::from(address.port()))))

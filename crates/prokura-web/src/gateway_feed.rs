@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Timestamp;
-use prokura_engine::Error;
+use prokura_engine::{Error, Unverified};
 use prokura_http::{Problem, bearer_token};
 use prokura_jose::{
     PublicKey, SecretHash,
@@ -77,7 +77,10 @@ async fn resolve(
 ) -> Result<Json<StandingRecord>, Problem> {
     check(&web, &headers)?;
     let refused = || Problem::new(StatusCode::NOT_FOUND).code("invalid_token").detail("the token does not hold");
-    let verified = web.edge.engine.verify(&body.token).map_err(|_| refused())?;
+    let verified = web.edge.engine.verify(&body.token).map_err(|unverified| match unverified {
+        Unverified::Rejected(_) => refused(),
+        Unverified::Stale => fault(unverified.into()),
+    })?;
     let standing = web.edge.engine.standing_now(&verified.token.standing).await.map_err(fault)?;
     Ok(Json(StandingRecord::from(&standing)))
 }

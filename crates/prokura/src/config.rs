@@ -75,6 +75,9 @@ pub struct StoreConfig {
     pub pool_size: usize,
     /// How long one statement may take, in milliseconds (PostgreSQL).
     pub statement_deadline_milliseconds: u64,
+    /// How long access tokens may be decided about without hearing from the database, in seconds; 0 stands for two
+    /// missed readings of the revocation feed.
+    pub stale_seconds: u32,
 }
 
 /// The key that seals secrets at rest.
@@ -204,6 +207,7 @@ impl Default for StoreConfig {
             read_connections: 4,
             pool_size: 16,
             statement_deadline_milliseconds: 5_000,
+            stale_seconds: 30,
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::{Router, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use prokura_domain::{Clock, Standing};
-use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy};
+use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Unverified};
 use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
 use prokura_http::{
     Edge, router_service,
@@ -60,6 +60,7 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
         hash_workers: config.hash_workers(),
         mail: config.mail()?,
         hash_cost: None,
+        stale_seconds: Some(config.database.stale_seconds),
     };
     Engine::open(engine_config, Arc::new(SystemClock), Arc::new(SystemEntropy::default()))
         .await
@@ -188,7 +189,10 @@ struct InProcess(Engine);
 impl Resolver for InProcess {
     fn resolve<'a>(&'a self, token: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let verified = self.0.verify(token).map_err(|_| ResolveError::Refused)?;
+            let verified = self.0.verify(token).map_err(|unverified| match unverified {
+                Unverified::Rejected(_) => ResolveError::Refused,
+                Unverified::Stale => ResolveError::Unavailable,
+            })?;
             let standing: &Standing = &verified.token.standing;
             match self.0.standing_now(standing).await {
                 Ok(standing) => Ok(standing),

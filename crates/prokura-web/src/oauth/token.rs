@@ -11,7 +11,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use prokura_domain::Scopes;
-use prokura_engine::{EntityWish, Error, ExchangeToken, Granted, RedeemCode, Refresh, Refusal};
+use prokura_engine::{EntityWish, Error, ExchangeToken, Granted, RedeemCode, Refresh, Refusal, Unverified};
 use prokura_jose::Secret;
 use serde_json::json;
 
@@ -87,7 +87,10 @@ async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> 
     }
     let token = form.params.one("subject_token")?.ok_or_else(|| wrong("subject_token is missing"))?;
     // RFC 8693 section 2.2.2: a token that does not hold is a wrong request.
-    let verified = web.edge.engine.verify(token).map_err(|_| wrong("the subject token does not hold"))?;
+    let verified = web.edge.engine.verify(token).map_err(|unverified| match unverified {
+        Unverified::Rejected(_) => wrong("the subject token does not hold"),
+        Unverified::Stale => Error::from(unverified).into(),
+    })?;
     let request =
         ExchangeToken { subject: &verified.token.standing, legal_entity: entity_wish(form)?, scopes: scopes(form)? };
     let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;

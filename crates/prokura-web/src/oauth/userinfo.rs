@@ -9,6 +9,7 @@ use axum::{
     routing::get,
 };
 use http::HeaderMap;
+use prokura_engine::Error;
 use prokura_http::bearer_token;
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ async fn userinfo(
 ) -> Result<Response, OauthFault> {
     let tenant = tenant(&web, &name).await?;
     let token = bearer_token(&headers).map_err(|_| OauthFault::invalid_token())?;
-    let verified = web.edge.engine.verify(token).map_err(|_| OauthFault::invalid_token())?;
+    let verified = web.edge.engine.verify(token).map_err(Error::from)?;
     let standing = &verified.token.standing;
     if standing.tenant != tenant.id {
         return Err(OauthFault::invalid_token());

@@ -5,7 +5,7 @@ use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, orig
 use prokura_domain::{ClientKind, Clock as _, Entropy, EntropyUnavailable, KeyId, RefreshPolicy, Timestamp};
 use prokura_engine::{
     Actor, BeginGuest, CreateClient, CreateTenant, DatabaseConfig, Engine, EngineConfig, Error, MailTransport, Refusal,
-    Tenant, Wishes, open_backup,
+    Tenant, Unverified, Wishes, open_backup,
 };
 use prokura_jose::{Algorithm, MasterKey, PublicKey, Rejection, SigningKey, TokenMinter, TokenVerifier};
 use prokura_testkit::{Answer, Database, TestClock, TestServer};
@@ -45,6 +45,7 @@ async fn open(database: &Path, clock: Arc<TestClock>, entropy: Arc<dyn Entropy>,
         hash_workers: 1,
         mail: MailTransport::Folder(mail.path().to_owned()),
         hash_cost: Some((64, 1, 1)),
+        stale_seconds: None,
     };
     Engine::open(config, clock, entropy).await.unwrap()
 }
@@ -133,9 +134,9 @@ async fn s40_tenants_whose_keys_have_the_same_kid_never_verify_each_others_token
     let (of_acme, of_beta) = (private(acme), private(beta));
     assert!(engine.verify(&mint(&of_acme, &acme.issuer)).is_ok(), "the forger's tools work");
     let forged = engine.verify(&mint(&of_beta, &acme.issuer));
-    assert!(matches!(forged, Err(Rejection::BadSignature)), "{:?}", forged.err());
+    assert!(matches!(forged, Err(Unverified::Rejected(Rejection::BadSignature))), "{:?}", forged.err());
     let forged = engine.verify(&mint(&of_acme, &beta.issuer));
-    assert!(matches!(forged, Err(Rejection::BadSignature)), "{:?}", forged.err());
+    assert!(matches!(forged, Err(Unverified::Rejected(Rejection::BadSignature))), "{:?}", forged.err());
     // With the issuer of one and the tenant claim of the other, the honest key of the issuer does not help either.
     if let Ok(mixed) = engine.verify(&mint(&of_beta, &beta.issuer)) {
         assert_eq!(mixed.token.standing.tenant, beta.id, "beta's key speaks for acme");
