@@ -1,10 +1,11 @@
 //! What strangers put into forms, bodies, queries and addresses of this dialect (S-133).
 
 use crate::{
-    params::{Params, read_json},
+    params::read_json,
     query::{Fields, Filter},
 };
 use prokura_fuzz::{examples, near};
+use prokura_http::Params;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
