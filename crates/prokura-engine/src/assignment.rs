@@ -3,6 +3,7 @@
 
 use crate::{
     Actor, Engine, Error, LegalEntity, Origin, PutMode, PutOutcome, Refusal, Tenant, audit::Entry, retrying, store::Tx,
+    tenant::remembered_until,
 };
 use prokura_domain::{
     AssignmentId, AssignmentKind, CompanyKind, ContactPropagation, CustomerId, GrantId, GroupCode, LegalEntityId,
@@ -307,7 +308,7 @@ impl Engine {
         assignment: &Assignment,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let until = now.plus_seconds(tenant.longest_access_seconds().into());
+        let until = remembered_until(tx, &tenant.id, now).await?;
         let mut gone = tx.assignments_following(&tenant.id, &assignment.id).await?;
         gone.push(assignment.clone());
         for assignment in &gone {

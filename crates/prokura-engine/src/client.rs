@@ -5,6 +5,7 @@ use crate::{
     audit::Entry,
     retrying,
     store::{ClientRow, NewClient},
+    tenant::remembered_until,
 };
 use prokura_domain::{ClientId, ClientKind, RefreshPolicy, Revocation, RevocationKind, Scopes, Timestamp};
 use prokura_jose::{Secret, SecretHash};
@@ -183,6 +184,9 @@ impl Engine {
         {
             return Err(Refusal::AlreadyExists("client").into());
         }
+        if let Some(seconds) = request.access_seconds {
+            tx.raise_longest_access(&tenant.id, seconds).await?;
+        }
         let entry = Entry::new(actor, "client.create", "client", id.as_str());
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         let row = tx.client(&tenant.id, &id).await?.ok_or(Refusal::NotFound("client"))?;
@@ -275,6 +279,9 @@ impl Engine {
         {
             return Err(Refusal::StaleVersion.into());
         }
+        if let Some(seconds) = row.access_seconds {
+            tx.raise_longest_access(&tenant.id, seconds).await?;
+        }
         if was_active != row.is_active {
             let entry = Revocation {
                 id: self.new_id(now)?,
@@ -284,7 +291,7 @@ impl Engine {
                 is_lifted: row.is_active,
                 at: now,
                 effective_at: now,
-                expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
+                expires_at: remembered_until(&mut tx, &tenant.id, now).await?,
             };
             tx.revoke(entry).await?;
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     Actor, Contact, Engine, Error, Group, Location, Origin, PutMode, PutOutcome, Refusal, Tenant, audit::Entry,
-    retrying, store::Tx,
+    retrying, store::Tx, tenant::remembered_until,
 };
 use prokura_domain::{
     AssignmentId, CompanyKind, CustomerId, GroupId, LegalEntityId, LocationId, Revocation, RevocationKind, Timestamp,
@@ -456,7 +456,7 @@ impl Engine {
             is_lifted,
             at: now,
             effective_at: now,
-            expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
+            expires_at: remembered_until(tx, &tenant.id, now).await?,
         };
         Ok(tx.revoke(entry).await?)
     }

@@ -5,6 +5,7 @@ use crate::{
     Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
     audit::Entry,
     store::{AssignmentFacts, NewFamily, NewRefreshToken, Tx},
+    tenant::outlasting,
 };
 use prokura_domain::{
     ActingFor, ClientId, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId, MAX_TOKEN_SEGMENTS,
@@ -350,8 +351,9 @@ impl Engine {
             Chain::Rotate { family, family_expires_at, presented, before } => {
                 let hash = SecretHash::of(presented.expose());
                 let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
-                let (epoch, generation) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
+                let family_expires_at = prolonged(standing, *family_expires_at, (access_until, refresh_seconds), now);
+                let (epoch, generation, tokens_until) = tx
+                    .advance_family(&tenant.id, family, acting_for, is_switch, (access_until, family_expires_at), now)
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
                 match policy {
@@ -364,11 +366,11 @@ impl Engine {
                     }
                 }
                 if is_switch {
-                    self.revoke_epoch(tx, order, family, epoch, now).await?;
+                    self.revoke_epoch(tx, order, family, epoch, tokens_until, now).await?;
                 }
                 let salt = self.new_id(now)?;
                 let secret = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
-                let expires_at = now.plus_seconds(refresh_seconds.into()).min(*family_expires_at);
+                let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
                 let token = NewRefreshToken {
                     hash: &SecretHash::of(secret.expose()),
                     family,
@@ -386,14 +388,15 @@ impl Engine {
             }
             Chain::Keep { family, family_expires_at, presented, before } => {
                 let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
-                let (epoch, _) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
+                let family_expires_at = prolonged(standing, *family_expires_at, (access_until, refresh_seconds), now);
+                let (epoch, _, tokens_until) = tx
+                    .advance_family(&tenant.id, family, acting_for, is_switch, (access_until, family_expires_at), now)
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
                 if is_switch {
-                    self.revoke_epoch(tx, order, family, epoch, now).await?;
+                    self.revoke_epoch(tx, order, family, epoch, tokens_until, now).await?;
                 }
-                let expires_at = now.plus_seconds(refresh_seconds.into()).min(*family_expires_at);
+                let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
                 if !tx.prolong_refresh_token(&tenant.id, &SecretHash::of(presented.expose()), expires_at).await? {
                     return Err(Refusal::InvalidGrant.into());
                 }
@@ -424,8 +427,7 @@ impl Engine {
         let family: FamilyId = self.new_id(now)?.parse().map_err(Error::crypto)?;
         let family_expires_at = match standing.subject {
             Subject::Customer(_) => now.plus_seconds(tenant.settings.lifetimes.session.into()),
-            // A guest's family slides with its session; the sweep takes what nobody refreshed.
-            Subject::Guest | Subject::Service => now.plus_seconds(i64::from(refresh_seconds) * 365),
+            Subject::Guest | Subject::Service => access_until.max(now.plus_seconds(refresh_seconds.into())),
         };
         let granted_scope = match order.holder {
             Holder::Customer { scopes, .. } => scopes.map(ToString::to_string),
@@ -463,13 +465,15 @@ impl Engine {
         Ok(Some(granted(secret, expires_at, now)))
     }
 
-    /// The tokens before a switch end at once; at the door of a dialect, after the tenant's grace (S-33).
+    /// The tokens before a switch end at once; at the door of a dialect, after the tenant's grace (S-33). Remembered until
+    /// the last of them would expire.
     async fn revoke_epoch(
         &self,
         tx: &mut Tx<'_>,
         order: &Order<'_>,
         family: &FamilyId,
         epoch: u32,
+        tokens_until: Timestamp,
         now: Timestamp,
     ) -> Result<(), Error> {
         let tenant = order.tenant;
@@ -487,7 +491,7 @@ impl Engine {
             is_lifted: false,
             at: now,
             effective_at: now.plus_seconds(grace_seconds.into()),
-            expires_at: now.plus_seconds(tenant.longest_access_seconds().into()),
+            expires_at: outlasting(tokens_until),
         };
         Ok(tx.revoke(entry).await?)
     }
@@ -514,6 +518,19 @@ impl Chain<'_> {
             | Self::Repeat { before, .. } => *before,
             Self::None | Self::Begin { .. } => None,
         }
+    }
+}
+
+/// When a family that is refreshed now ends. A guest's slides with its session; a customer's keeps the end of its login.
+fn prolonged(
+    standing: &Standing,
+    expires_at: Timestamp,
+    (access_until, refresh_seconds): (Timestamp, u32),
+    now: Timestamp,
+) -> Timestamp {
+    match standing.subject {
+        Subject::Customer(_) => expires_at,
+        Subject::Guest | Subject::Service => expires_at.max(access_until).max(now.plus_seconds(refresh_seconds.into())),
     }
 }
 

@@ -229,9 +229,10 @@ impl Engine {
                 tx.move_signing_key(&tenant.id, &next, "next", "active", now).await?;
             }
         } else {
-            let is_over = row.retired_at.is_some_and(|retired_at| {
-                KeyLife::Retired { retired_at }.may_remove(now, tenant.longest_access_seconds().into())
-            });
+            let longest = tx.longest_access_seconds(&tenant.id).await?.ok_or(Refusal::UnknownTenant)?;
+            let is_over = row
+                .retired_at
+                .is_some_and(|retired_at| KeyLife::Retired { retired_at }.may_remove(now, longest.into()));
             if !is_over {
                 return Err(Refusal::InUse("tokens signed with this key may still live").into());
             }

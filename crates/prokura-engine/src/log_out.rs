@@ -2,7 +2,9 @@
 //! named in the revocation feed in the same transaction, so no node and no gateway accepts it for longer than the
 //! reach of the feed (S-29, S-70).
 
-use crate::{Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx};
+use crate::{
+    Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx, tenant::remembered_until,
+};
 use prokura_domain::{
     ClientId, CustomerId, FamilyId, LegalEntityId, Revocation, RevocationKind, SessionId, Standing, Timestamp,
 };
@@ -256,7 +258,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Error> {
         let value = customer.map_or("*", |customer| customer.as_str());
-        let until = now.plus_seconds(tenant.longest_access_seconds().into());
+        let until = remembered_until(tx, &tenant.id, now).await?;
         self.publish(tx, tenant, RevocationKind::Rights, value, until, now).await
     }
 }

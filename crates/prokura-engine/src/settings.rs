@@ -144,6 +144,13 @@ pub fn group_name(code: GroupCode) -> &'static str {
     }
 }
 
+impl Lifetimes {
+    /// The longest life of an access token, where no client has a longer one of its own.
+    pub(crate) fn longest_access(&self) -> u32 {
+        self.access.max(self.guest_access).max(self.service)
+    }
+}
+
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {

@@ -11,6 +11,10 @@ use prokura_domain::{RevocationKind, Scopes, SiteId, TenantId, Timestamp};
 use prokura_jose::{HmacKey, Jwks, TokenMinter};
 use std::sync::Arc;
 
+/// How far the clocks of those who issue, revoke and forget may be apart: each is within 30 seconds of the database's.
+/// An answer that is repeated to a client whose first one was lost lasts up to a minute longer than what is noted.
+const SLACK_SECONDS: i64 = 120;
+
 /// A tenant, ready for work: what every verb is given first.
 pub struct Tenant {
     /// Its id.
@@ -66,13 +70,6 @@ pub struct CreateTenant {
 }
 
 impl Tenant {
-    /// The longest any access token of this tenant can live, and so the time a revocation must be remembered.
-    pub fn longest_access_seconds(&self) -> u32 {
-        let lifetimes = &self.settings.lifetimes;
-        // A client may have a longer life than its tenant; a year bounds it.
-        lifetimes.access.max(lifetimes.guest_access).max(lifetimes.service).max(31_536_000)
-    }
-
     /// The key of companion tokens (HS256).
     pub fn companion_key(&self) -> &HmacKey {
         &self.companion_key
@@ -227,7 +224,10 @@ impl Engine {
         let now = self.clock.now();
         let keys = self.first_keys(&request.id, &settings.algorithm, now)?;
         let mut tx = self.store.write().await?;
-        if !tx.insert_tenant(&request.id, &request.name, &to_json(settings)?, now).await? {
+        if !tx
+            .insert_tenant(&request.id, &request.name, &to_json(settings)?, settings.lifetimes.longest_access(), now)
+            .await?
+        {
             return Err(Refusal::AlreadyExists("tenant").into());
         }
         for key in &keys {
@@ -260,6 +260,7 @@ impl Engine {
             name: name.to_owned(),
             is_active,
             settings_json: to_json(settings)?,
+            longest_access_seconds: settings.lifetimes.longest_access(),
             version: 0,
             created_at: tenant.created_at,
             modified_at: tenant.modified_at,
@@ -312,7 +313,7 @@ impl Engine {
             is_lifted,
             at: now,
             effective_at: now,
-            expires_at: now.plus_seconds(31_536_000),
+            expires_at: remembered_until(tx, tenant, now).await?,
         };
         Ok(tx.revoke(entry).await?)
     }
@@ -436,6 +437,17 @@ fn check_site(site: &Site) -> Result<(), Refusal> {
         return Err(Refusal::invalid("languages", "at most 100, each as en or en_US"));
     }
     Ok(())
+}
+
+/// Until when a revocation decided now must be remembered: until whatever it ends would have expired by itself.
+pub(crate) async fn remembered_until(tx: &mut Tx<'_>, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, Error> {
+    let longest = tx.longest_access_seconds(tenant).await?.ok_or(Refusal::UnknownTenant)?;
+    Ok(outlasting(now.plus_seconds(longest.into())))
+}
+
+/// A little later than the last token ends, for whoever must remember its revocation.
+pub(crate) fn outlasting(tokens_until: Timestamp) -> Timestamp {
+    tokens_until.plus_seconds(SLACK_SECONDS)
 }
 
 /// Whether settings can be worked with.

@@ -281,23 +281,25 @@ impl Tx<'_> {
     }
 
     /// Takes the family's row for this transaction, moves it to the chosen company and counts one generation on;
-    /// `None` when the family is over. The epoch grows only when `is_switch`.
+    /// `None` when the family is over. The epoch grows only when `is_switch`. The two moments are until when its access
+    /// tokens run and when it ends; neither comes nearer. Returns epoch, generation and until when its tokens run now.
     pub(crate) async fn advance_family(
         &mut self,
         tenant: &TenantId,
         family: &FamilyId,
         acting_for: Option<&ActingFor>,
         is_switch: bool,
-        tokens_until: Timestamp,
+        (tokens_until, expires_at): (Timestamp, Timestamp),
         now: Timestamp,
-    ) -> Result<Option<(u32, u32)>, StoreError> {
+    ) -> Result<Option<(u32, u32, Timestamp)>, StoreError> {
         let row = self
             .query_one(
                 "UPDATE token_families
                     SET generation = generation + 1, epoch = epoch + $3, legal_entity_id = $4, assignment_id = $5,
-                        grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END
+                        grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END,
+                        expires_at = CASE WHEN expires_at > $9 THEN expires_at ELSE $9 END
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $8
-                  RETURNING epoch, generation",
+                  RETURNING epoch, generation, tokens_until",
                 params![
                     tenant,
                     family,
@@ -306,11 +308,12 @@ impl Tx<'_> {
                     acting_for.map(|a| &a.assignment),
                     acting_for.map(|a| &a.grant),
                     tokens_until,
-                    now
+                    now,
+                    expires_at
                 ],
             )
             .await?;
-        row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+        row.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
     }
 
     /// Notes that access tokens of a family run until `tokens_until`; `false` when the family is over.

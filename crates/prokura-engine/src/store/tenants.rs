@@ -9,6 +9,8 @@ pub(crate) struct TenantRow {
     pub(crate) name: String,
     pub(crate) is_active: bool,
     pub(crate) settings_json: String,
+    /// The longest life of access tokens by these settings alone; a client may have a longer one.
+    pub(crate) longest_access_seconds: u32,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) modified_at: Timestamp,
@@ -64,7 +66,8 @@ impl Reader {
     pub(crate) async fn tenant(&mut self, tenant: &TenantId) -> Result<Option<TenantRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT id, name, state, settings_json, version, created_at, modified_at FROM tenants WHERE id = $1",
+                "SELECT id, name, state, settings_json, version, created_at, modified_at, longest_access_seconds
+                   FROM tenants WHERE id = $1",
                 params![tenant],
             )
             .await?;
@@ -74,8 +77,8 @@ impl Reader {
     /// Tenants after `after`, by id.
     pub(crate) async fn tenants(&mut self, after: &str, limit: u32) -> Result<Vec<TenantRow>, StoreError> {
         self.query(
-            "SELECT id, name, state, settings_json, version, created_at, modified_at FROM tenants
-              WHERE id > $1 ORDER BY id LIMIT $2",
+            "SELECT id, name, state, settings_json, version, created_at, modified_at, longest_access_seconds
+               FROM tenants WHERE id > $1 ORDER BY id LIMIT $2",
             params![after, limit],
         )
         .await?
@@ -185,6 +188,7 @@ fn tenant_row(row: &super::Row) -> Result<TenantRow, StoreError> {
         version: row.get(4)?,
         created_at: row.get(5)?,
         modified_at: row.get(6)?,
+        longest_access_seconds: row.get(7)?,
     })
 }
 
@@ -195,13 +199,15 @@ impl Tx<'_> {
         tenant: &TenantId,
         name: &str,
         settings_json: &str,
+        longest_access_seconds: u32,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
-                "INSERT INTO tenants (id, name, state, settings_json, version, created_at, modified_at)
-                 VALUES ($1, $2, 'active', $3, 1, $4, $4) ON CONFLICT DO NOTHING",
-                params![tenant, name, settings_json, now],
+                "INSERT INTO tenants (id, name, state, settings_json, longest_access_seconds, version, created_at,
+                                      modified_at)
+                 VALUES ($1, $2, 'active', $3, $4, 1, $5, $5) ON CONFLICT DO NOTHING",
+                params![tenant, name, settings_json, longest_access_seconds, now],
             )
             .await?;
         Ok(changed == 1)
@@ -217,12 +223,33 @@ impl Tx<'_> {
         let state = if row.is_active { "active" } else { "suspended" };
         let changed = self
             .execute(
-                "UPDATE tenants SET name = $2, state = $3, settings_json = $4, version = version + 1, modified_at = $5
+                "UPDATE tenants
+                    SET name = $2, state = $3, settings_json = $4, version = version + 1, modified_at = $5,
+                        longest_access_seconds =
+                            CASE WHEN longest_access_seconds > $7 THEN longest_access_seconds ELSE $7 END
                   WHERE id = $1 AND ($6 IS NULL OR version = $6)",
-                params![&row.id, &row.name, state, &row.settings_json, now, version],
+                params![&row.id, &row.name, state, &row.settings_json, now, version, row.longest_access_seconds],
             )
             .await?;
         Ok(changed == 1)
+    }
+
+    /// Notes that an access token may live that long from now on; never shortens.
+    pub(crate) async fn raise_longest_access(&mut self, tenant: &TenantId, seconds: u32) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE tenants SET longest_access_seconds = $2 WHERE id = $1 AND longest_access_seconds < $2",
+            params![tenant, seconds],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The longest life any access token of the tenant could have so far, which nobody raises until this transaction
+    /// ends: what is revoked in it was issued with that life at most.
+    pub(crate) async fn longest_access_seconds(&mut self, tenant: &TenantId) -> Result<Option<u32>, StoreError> {
+        let rows =
+            self.query_locked("SELECT longest_access_seconds FROM tenants WHERE id = $1", params![tenant]).await?;
+        rows.first().map(|row| row.get(0)).transpose()
     }
 
     /// `false` when the name means another tenant already.

@@ -232,7 +232,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
 
 calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     adopt_session(tenant, &cast.session, &id("bob"), "other", LATER, NOW);
-    advance_family(tenant, &cast.family, None, true, LATER, NOW);
+    advance_family(tenant, &cast.family, None, true, (LATER, LATER), NOW);
     assignment_for_issue(tenant, &id("ann"), &id("le-1"));
     clear_default_address(tenant, &id("ann"), &id("ad-9"));
     clear_primary(tenant, &id("le-1"), LATER);
@@ -272,9 +272,10 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     insert_segment_member(tenant, &id("seg"), &member("bob"), NOW);
     insert_session(tenant, &session(&id("s-9"), &id("ann")), NOW);
     insert_signing_key(tenant, &key(&cast.fresh("k-1"), "next"));
-    insert_tenant(&id(&cast.fresh("acme")), "Another", "{}", NOW);
+    insert_tenant(&id(&cast.fresh("acme")), "Another", "{}", 300, NOW);
     insert_tenant_name("client", &cast.fresh("sf"), tenant);
     leave_groups_of_entity(tenant, &id("ann"), &id("le-1"));
+    longest_access_seconds(tenant) => |longest: Option<u32>| longest == Some(900);
     mark_sealed(tenant, "e-1", 1);
     move_customer(tenant, &id("ann"), CustomerState::OnHold, LATER);
     move_signing_key(tenant, &id("k-1"), "active", "retired", LATER);
@@ -284,6 +285,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     prolong_family_tokens(tenant, &cast.family, Timestamp::from_millis(10_000_000), NOW);
     prolong_refresh_token(tenant, &cast.token, Timestamp::from_millis(10_000_000));
     prolong_session(tenant, &cast.session, Timestamp::from_millis(10_000_000));
+    raise_longest_access(tenant, 1_200);
     redeem_link(tenant, &cast.link, Purpose::PasswordReset, NOW);
     rehash_password(tenant, "c-1", "hash", "stronger");
     remember_device(tenant, "account", "device", LATER);

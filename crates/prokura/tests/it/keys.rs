@@ -237,7 +237,7 @@ async fn s41_a_key_is_published_before_it_signs_and_stays_after_it(database: Dat
     assert!(is_in_use(&engine.retire_key(tenant, &first, false, &actor, &from).await), "its tokens live");
     assert!(is_in_use(&engine.retire_key(tenant, &next, false, &actor, &from).await), "it signs");
     assert!(kids(&world.server).await.iter().any(|kid| kid == first.as_str()));
-    let longest = i64::from(tenant.longest_access_seconds());
+    let longest = i64::from(tenant.settings.lifetimes.access);
     world.server.advance(longest);
     assert!(is_in_use(&engine.retire_key(tenant, &first, false, &actor, &from).await), "clocks and caches differ");
     world.server.advance(60 + 300);
@@ -346,7 +346,7 @@ async fn s41_no_verifier_with_a_cached_key_set_fails_during_a_rotation(database:
     assert_ne!(signing_kid(engine, tenant).await, first);
     assert!(tokens.len() >= 200, "there was a load: {}", tokens.len());
 
-    world.server.advance(i64::from(tenant.longest_access_seconds()) + 360);
+    world.server.advance(i64::from(tenant.settings.lifetimes.access) + 360);
     engine.retire_key(tenant, &first, false, &actor, &from).await.unwrap();
     for node in &nodes {
         node.engine.poll_feed().await.unwrap();

@@ -12,6 +12,7 @@ mod clients;
 mod clocks;
 mod doors;
 mod emporix;
+mod forgetting;
 mod importing;
 mod keys;
 mod logs;

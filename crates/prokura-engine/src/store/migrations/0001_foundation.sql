@@ -11,6 +11,8 @@ CREATE TABLE tenants (
     name TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('active', 'suspended')),
     settings_json TEXT NOT NULL,
+    -- The longest life any access token could have so far. Never falls: what was issued lives on.
+    longest_access_seconds BIGINT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL

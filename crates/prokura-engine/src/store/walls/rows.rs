@@ -341,8 +341,8 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
     let cast = Cast::new(false);
     let mut tx = store.write().await?;
-    for tenant in [&acme, &beta] {
-        tx.insert_tenant(tenant, &format!("Name of {tenant}"), "{}", NOW).await?;
+    for (tenant, longest) in [(&acme, 900), (&beta, 300)] {
+        tx.insert_tenant(tenant, &format!("Name of {tenant}"), "{}", longest, NOW).await?;
     }
     tx.insert_tenant_name("client", "sf", &acme).await?;
     tx.upsert_site(&acme, &site("main"), NOW).await?;
