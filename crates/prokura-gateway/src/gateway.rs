@@ -120,6 +120,27 @@ impl Gateway {
         self.0.metrics.read()
     }
 
+    /// Whether tokens can be decided on: the server was heard of within `stale_seconds`.
+    ///
+    /// # Errors
+    /// Why not, for whoever watches.
+    pub fn readiness(&self) -> Result<(), String> {
+        let stale_seconds = self.0.state.read().table.stale_seconds;
+        let silent = self.silent_millis();
+        match self.check_contact(stale_seconds, self.0.clock.now()) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(match silent {
+                Some(millis) => format!("the last word of the server is {} s old", millis / 1000),
+                None => "the server was not heard of yet".to_owned(),
+            }),
+        }
+    }
+
+    /// How long ago the server was last heard of, in milliseconds; `None` before the first time.
+    pub fn silent_millis(&self) -> Option<i64> {
+        self.0.verifier.last_contact().map(|contact| self.0.clock.now().millis_since(contact))
+    }
+
     /// Answers one request.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<GatewayBody>
     where

@@ -4,5 +4,6 @@ pub mod app;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod health;
 pub mod import;
 pub mod node;

@@ -1,10 +1,8 @@
 //! One running node: the engine with its background jobs, the public port, and, where configured, the gateway's and
 //! the metrics' port. Used by `serve` and `demo` alike.
 
-use crate::{app, config::Config};
+use crate::{app, config::Config, health};
 use anyhow::Context as _;
-use axum::{Router, routing::get};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use prokura_domain::{Clock, Standing};
 use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Unverified};
 use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
@@ -13,15 +11,7 @@ use prokura_http::{
     server::{Limits, serve},
 };
 use prokura_web::WebConfig;
-use std::{
-    fmt::Write as _,
-    fs,
-    net::SocketAddr,
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// A running node.
@@ -150,8 +140,7 @@ impl Node {
         }
         if let Some(listen) = config.metrics.listen {
             let listener = bind(listen, "metrics.listen").await?;
-            let gateway = node.gateway_service.clone();
-            let router = Router::new().route("/metrics", get(async move || metrics_text(gateway.as_ref())));
+            let router = health::metrics_router(node.gateway_service.clone());
             node.tasks.push(tokio::spawn(serve(listener, router_service(router), Limits::default(), until(stopped))));
         }
         Ok(node)
@@ -201,40 +190,4 @@ impl Resolver for InProcess {
             }
         })
     }
-}
-
-/// The recorder of this process; made once, whoever asks first.
-fn recorder() -> Option<&'static PrometheusHandle> {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
-}
-
-/// Begins to count. Without it nothing is recorded, and counting costs nothing.
-pub fn install_metrics() {
-    let _ = recorder();
-}
-
-fn metrics_text(gateway: Option<&Gateway>) -> String {
-    let mut text = recorder().map(PrometheusHandle::render).unwrap_or_default();
-    if let Some(gateway) = gateway {
-        let counts = gateway.counts();
-        for (outcome, count) in [
-            ("forwarded", counts.forwarded),
-            ("upgraded", counts.upgraded),
-            ("allowed", counts.allowed),
-            ("bad_request", counts.bad_request),
-            ("unauthorized", counts.unauthorized),
-            ("forbidden", counts.forbidden),
-            ("server_away", counts.server_away),
-            ("upstream_failed", counts.upstream_failed),
-        ] {
-            let _ = writeln!(text, "prokura_gateway_requests_total{{outcome=\"{outcome}\"}} {count}");
-        }
-        for (state, count) in
-            [("seen", counts.tokens_seen), ("unseen", counts.tokens_unseen), ("resolved", counts.tokens_resolved)]
-        {
-            let _ = writeln!(text, "prokura_gateway_tokens_total{{state=\"{state}\"}} {count}");
-        }
-    }
-    text
 }

@@ -2,13 +2,20 @@
 
 use crate::{
     config::Config,
-    node::{Node, install_metrics},
+    health::{gateway_router, install_metrics},
+    node::Node,
 };
 use anyhow::Context as _;
 use prokura_domain::Clock;
 use prokura_engine::SystemClock;
-use prokura_gateway::{Gateway, remote::RemoteSource};
-use prokura_http::server::{Limits, serve as serve_http};
+use prokura_gateway::{
+    Gateway,
+    remote::{RemoteError, RemoteSource},
+};
+use prokura_http::{
+    router_service,
+    server::{Limits, serve as serve_http},
+};
 use prokura_jose::TokenVerifier;
 use std::{
     net::SocketAddr,
@@ -49,7 +56,8 @@ pub(super) async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a gateway alone.
+/// Runs a gateway alone. A server that is away at the start is waited for, and until then every token is refused; one
+/// that does not want this gateway keeps it from starting.
 pub(super) async fn gateway(
     mut config: Config,
     file: Option<PathBuf>,
@@ -67,30 +75,51 @@ pub(super) async fn gateway(
     let source = RemoteSource::new(server, secret.expose(), Arc::clone(&verifier), Arc::clone(&clock))
         .map(Arc::new)
         .with_context(|| format!("--server {server} is not right"))?;
-    source.load().await.with_context(|| format!("the server {server} does not feed this gateway"))?;
     let resolver: Arc<dyn prokura_gateway::Resolver> = Arc::clone(&source) as _;
     let gateway =
         Gateway::new(&config.gateway.policy, verifier, clock, resolver).context("gateway.policy is not right")?;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("gateway.listen: cannot listen on {listen}"))?;
+    let listener = bind(listen, "gateway.listen").await?;
+    let watched = match config.metrics.listen {
+        Some(listen) => Some((bind(listen, "metrics.listen").await?, listen)),
+        None => None,
+    };
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut ports = Vec::new();
+    if let Some((listener, listen)) = watched {
+        install_metrics();
+        let service = router_service(gateway_router(gateway.clone()));
+        ports.push(tokio::spawn(serve_http(listener, service, Limits::default(), until(stopped.clone()))));
+        tracing::info!(metrics = %listen, "listening");
+    }
+    ports.push(tokio::spawn(serve_http(listener, gateway.clone(), Limits::streaming(), until(stopped.clone()))));
     tracing::info!(gateway = %listen, server, "listening");
-    let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let mut end = stopped.clone();
-    let follower = tokio::spawn(async move {
-        source
-            .run(async move {
-                let _ = end.wait_for(|stop| *stop).await;
-            })
-            .await;
-    });
-    let serving = tokio::spawn(serve_http(listener, gateway.clone(), Limits::streaming(), async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-    }));
+    match source.load().await {
+        Ok(()) => {}
+        Err(error @ RemoteError::Status(status)) if status.is_client_error() => {
+            return Err(error).with_context(|| format!("the server {server} does not feed this gateway"));
+        }
+        Err(error) => {
+            let cause = anyhow::Error::from(error);
+            tracing::warn!(server, error = format!("{cause:#}"), "every token is refused until the server answers");
+        }
+    }
+    let follower = tokio::spawn(async move { source.run(until(stopped)).await });
     wait(|| reload(Some(&gateway), file.as_deref())).await?;
+    tracing::info!("stopping");
     let _ = stop.send(true);
-    serving.await.context("the port ended badly")?;
+    for port in ports {
+        port.await.context("a port ended badly")?;
+    }
     follower.await.context("the feed ended badly")?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+async fn until(mut stopped: tokio::sync::watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Waits for the end; everything else that is heard meanwhile is done.

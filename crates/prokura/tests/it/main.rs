@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod clocks;
 mod doors;
+mod edge_of_network;
 mod emporix;
 mod forgetting;
 mod importing;
