@@ -81,13 +81,27 @@ fn is_known_host(edge: &Edge, request: &Request) -> bool {
     edge.hosts.contains(&name.trim_end_matches('.').to_ascii_lowercase())
 }
 
-/// The first address from the right that is no trusted proxy. Only a trusted peer is believed at all.
+/// The first address from the right that is no trusted proxy. Only a trusted peer is believed at all, and an entry that
+/// is no address ends the search: what stands left of it is told by nobody we know.
 fn client_address(edge: &Edge, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let mut nearest = peer;
     if !edge.trusts(peer) {
-        return peer;
+        return nearest;
     }
-    let entries = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let addresses: Vec<IpAddr> =
-        entries.flat_map(|entry| entry.split(',')).filter_map(|text| text.trim().parse().ok()).collect();
-    addresses.iter().rev().copied().find(|address| !edge.trusts(*address)).unwrap_or(peer)
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        for entry in value.to_str().unwrap_or_default().rsplit(',') {
+            let Some(address) = address_in(entry.trim()) else { return nearest };
+            nearest = address;
+            if !edge.trusts(nearest) {
+                return nearest;
+            }
+        }
+    }
+    nearest
+}
+
+/// An address as proxies write it: some add the port, some put brackets around IPv6.
+fn address_in(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    bare.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

@@ -14,6 +14,7 @@ mod doors;
 mod edge_of_network;
 mod emporix;
 mod forgetting;
+mod forwarded;
 mod importing;
 mod keys;
 mod logs;
