@@ -25,8 +25,6 @@ pub(crate) struct TenantPath {
 pub(crate) struct Caller {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) token: Arc<VerifiedToken>,
-    /// The token as it was sent.
-    pub(crate) access_token: String,
     pub(crate) origin: Origin,
 }
 
@@ -88,7 +86,7 @@ impl FromRequestParts<Edge> for Caller {
         let TenantPath { tenant, origin } = TenantPath::from_request_parts(parts, edge).await?;
         let access_token = bearer_token(&parts.headers).map_err(|_| E1::invalid_access_token())?.to_owned();
         let token = verify(&edge.engine, &tenant, &access_token)?;
-        Ok(Self { tenant, token, access_token, origin })
+        Ok(Self { tenant, token, origin })
     }
 }
 

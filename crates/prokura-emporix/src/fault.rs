@@ -195,7 +195,7 @@ impl E3 {
     pub(crate) fn of_fields(faults: &[FieldFault]) -> Self {
         let mut fault = Self::new(StatusCode::BAD_REQUEST, "The request is not valid.");
         if let Some(first) = faults.first() {
-            let field = camel_case(first.field);
+            let field = wire_name(first.field);
             fault.0.set("details", json!({ "field": field, "type": "invalid_value", "message": first.reason }));
         }
         fault
@@ -204,22 +204,6 @@ impl E3 {
     /// The body alone, for an entry of a bulk answer.
     pub(crate) fn into_body(self) -> Value {
         self.0.body
-    }
-
-    /// What the answer is about.
-    #[must_use]
-    pub(crate) fn resource(mut self, id: &str) -> Self {
-        self.0.set("resourceId", json!(id));
-        self
-    }
-
-    /// 403 with both spellings of the hint: the documented one, and the one the SDK understands.
-    pub(crate) fn missing_scope(scope: &str) -> Self {
-        let mut fault = Self::new(StatusCode::FORBIDDEN, "Insufficient scope");
-        for hint in scope_hints(scope) {
-            fault = fault.detail(&hint);
-        }
-        fault
     }
 }
 
@@ -242,6 +226,7 @@ impl E4 {
     }
 }
 
+/// Both spellings of the hint: the documented one, and the one the SDK understands.
 fn scope_hints(scope: &str) -> [String; 2] {
     [format!("Required scope(s): {scope}"), format!("missing scope: {scope}")]
 }
@@ -333,7 +318,7 @@ impl From<Refusal> for Said {
             Refusal::Invalid(faults) => {
                 faults.into_iter().fold(Told::bad("validation_failure", "The request is not valid."), |told, fault| {
                     told.detail(Detail::Field {
-                        field: camel_case(fault.field),
+                        field: wire_name(fault.field),
                         kind: "invalid_value",
                         message: fault.reason,
                     })
@@ -347,6 +332,20 @@ impl From<Refusal> for Said {
 /// Only told to somebody who knew the password.
 fn stopped(errorcode: &str) -> E1 {
     E1::unauthorized("Invalid credentials", errorcode)
+}
+
+/// How the wire names what the engine calls `field`: most in camel case, some by another word.
+fn wire_name(field: &str) -> String {
+    match field {
+        "cart" => "cartId".to_owned(),
+        "groups" => "customerGroups".to_owned(),
+        "kind" => "type".to_owned(),
+        "locations" => "entitiesAddresses".to_owned(),
+        "member_kind" => "userType".to_owned(),
+        "parent" => "parentId".to_owned(),
+        "site" => "siteCode".to_owned(),
+        other => camel_case(other),
+    }
 }
 
 /// The wire spells `companyName` what the engine names `company_name`.

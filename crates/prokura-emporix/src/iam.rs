@@ -1,6 +1,7 @@
 //! IAM (`/iam/{tenant}`): what somebody may do, and the groups that let them. Scopes are those of this moment. A right
 //! that ends in `_own` reaches the groups and people of the one company the caller acts for.
 
+mod catalog;
 mod groups;
 mod members;
 
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Router<Edge> {
         .route("/iam/{tenant}/users/{member}/scopes", get(scopes_of))
         .route("/iam/{tenant}/users/{member}/access-controls", get(access_controls_of))
         .route("/iam/{tenant}/users/{member}/groups", get(groups_of))
+        .merge(catalog::routes())
         .merge(groups::routes())
         .merge(members::routes())
 }

@@ -4,14 +4,12 @@
 //! dialect does not know answers 404 in the shape clients expect, with the headers a browser needs to see it.
 
 mod account;
-#[expect(dead_code, reason = "services still to come use the rest")]
 mod caller;
 mod categories;
 mod companies;
 mod cors;
 mod customers;
 mod exchange;
-#[expect(dead_code, reason = "services still to come use the rest")]
 mod fault;
 #[cfg(test)]
 mod fuzz;
@@ -19,7 +17,6 @@ mod iam;
 mod oauth;
 mod params;
 mod profile;
-#[cfg_attr(not(test), expect(dead_code, reason = "services still to come use the rest"))]
 mod query;
 mod saas;
 mod segments;

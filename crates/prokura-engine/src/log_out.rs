@@ -3,7 +3,11 @@
 //! reach of the feed (S-29, S-70).
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant, audit::Entry, retrying, store::Tx, tenant::remembered_until,
+    Actor, Engine, Error, Origin, Refusal, Tenant,
+    audit::Entry,
+    retrying,
+    store::Tx,
+    tenant::{outlasting, remembered_until},
 };
 use prokura_domain::{
     ClientId, CustomerId, FamilyId, LegalEntityId, Revocation, RevocationKind, SessionId, Standing, Timestamp,
@@ -165,8 +169,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let Some(tokens_until) = tx.revoke_family(&tenant.id, family, reason, now).await? else { return Ok(false) };
-        if tokens_until > now {
-            self.publish(tx, tenant, RevocationKind::Family, family.as_str(), tokens_until, now).await?;
+        let until = outlasting(tokens_until);
+        if until > now {
+            self.publish(tx, tenant, RevocationKind::Family, family.as_str(), until, now).await?;
         }
         Ok(true)
     }
@@ -185,7 +190,7 @@ impl Engine {
         let mut until = now;
         for family in &families {
             if let Some(tokens_until) = tx.revoke_family(&tenant.id, &family.id, reason, now).await? {
-                until = until.max(tokens_until);
+                until = until.max(outlasting(tokens_until));
             }
         }
         if until > now {

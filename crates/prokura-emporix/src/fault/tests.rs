@@ -28,11 +28,7 @@ fn every_401_is_of_the_first_family_whoever_says_it() {
 #[test]
 fn a_missing_scope_is_hinted_at_in_both_spellings() {
     let hints = json!(["Required scope(s): a.b", "missing scope: a.b"]);
-    for body in [
-        E2::from(Refusal::MissingScope("a.b")).0.body,
-        E3::from(Refusal::MissingScope("a.b")).0.body,
-        E3::missing_scope("a.b").0.body,
-    ] {
+    for body in [E2::from(Refusal::MissingScope("a.b")).0.body, E3::from(Refusal::MissingScope("a.b")).0.body] {
         assert_eq!(body.get("details"), Some(&hints));
     }
     assert!(E4::from(Refusal::MissingScope("a.b")).0.body.to_string().contains("missing scope: a.b"));
@@ -55,6 +51,21 @@ fn fields_are_spelled_as_on_the_wire() {
             "details": ["registrationId: something else"],
         })
     );
+}
+
+#[test]
+fn what_the_wire_names_by_another_word_is_named_by_it() {
+    for (field, expected) in [
+        ("parent", "parentId"),
+        ("locations", "entitiesAddresses"),
+        ("groups", "customerGroups"),
+        ("member_kind", "userType"),
+        ("b2b.legal_entity_id", "b2b.legalEntityId"),
+        ("legal_info.country_of_registration", "legalInfo.countryOfRegistration"),
+    ] {
+        let refusal = Refusal::invalid(field, "wrong");
+        assert_eq!(E3::from(refusal).0.body["details"], json!([format!("{expected}: wrong")]));
+    }
 }
 
 #[test]

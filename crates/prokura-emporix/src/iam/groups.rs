@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use prokura_domain::{GroupId, LegalEntityId, MemberKind, Scope, Scopes};
-use prokura_engine::{Engine, Group, GroupDetails, GroupFilter, PutGroup, PutMode, Refusal, Tenant};
+use prokura_engine::{Engine, Error, Group, GroupDetails, GroupFilter, PutGroup, PutMode, Refusal, Tenant};
 use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -292,6 +292,19 @@ async fn one(
     Ok(Json(json(&group, language.as_deref())))
 }
 
+/// A group names its company one level down.
+fn spelled(error: Error) -> Error {
+    match error {
+        Error::Refused(Refusal::Invalid(mut faults)) => {
+            for fault in faults.iter_mut().filter(|fault| fault.field == "legal_entity") {
+                fault.field = "b2b.legal_entity_id";
+            }
+            Refusal::Invalid(faults).into()
+        }
+        other @ (Error::Refused(_) | Error::Fault(_)) => other,
+    }
+}
+
 async fn create(
     State(edge): State<Edge>,
     caller: Caller,
@@ -301,7 +314,8 @@ async fn create(
     caller.require(&edge.engine, &[MANAGE]).await?;
     let request = body.read(None, None, &caller.tenant, &headers)?;
     let (actor, origin) = (caller.actor(), &caller.origin);
-    let (id, _) = edge.engine.put_group(&caller.tenant, &request, PutMode::Create, &actor, origin).await?;
+    let (id, _) =
+        edge.engine.put_group(&caller.tenant, &request, PutMode::Create, &actor, origin).await.map_err(spelled)?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id.as_str() }))))
 }
 
@@ -319,7 +333,7 @@ async fn put(
     let before = match id.parse::<GroupId>() {
         Ok(id) => match edge.engine.group(&caller.tenant, &id).await {
             Ok(group) => Some(group),
-            Err(prokura_engine::Error::Refused(Refusal::NotFound(_))) => None,
+            Err(Error::Refused(Refusal::NotFound(_))) => None,
             Err(error) => return Err(error.into()),
         },
         Err(_) => None,
@@ -329,7 +343,7 @@ async fn put(
     let mode = PutMode::Upsert { version: seen.or(before.as_ref().map(|before| before.version)) };
     let request = body.read(Some(&id), before.as_ref(), &caller.tenant, &headers)?;
     let (actor, origin) = (caller.actor(), &caller.origin);
-    let (id, outcome) = edge.engine.put_group(&caller.tenant, &request, mode, &actor, origin).await?;
+    let (id, outcome) = edge.engine.put_group(&caller.tenant, &request, mode, &actor, origin).await.map_err(spelled)?;
     Ok(put_answer(id.as_str(), outcome))
 }
 

@@ -16,7 +16,7 @@ use axum::{
     routing::{delete, get, put},
 };
 use prokura_domain::GroupId;
-use prokura_engine::{GroupMember, Membership, PutOutcome, Refusal};
+use prokura_engine::{Error, GroupMember, Membership, PutOutcome, Refusal};
 use prokura_http::{Edge, Params};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ struct MemberBody {
 
 pub(super) fn routes() -> Router<Edge> {
     Router::new()
-        .route("/iam/{tenant}/groups/{group}/users", get(list).post(create))
+        .route("/iam/{tenant}/groups/{group}/users", get(list).post(create).delete(remove_all))
         .route("/iam/{tenant}/groups/{group}/users/{member}", delete(remove))
         .route("/iam/{tenant}/groups/{group}/users/{member}/{id}", put(replace))
 }
@@ -118,4 +118,31 @@ async fn remove(
     let request = Membership { group, member, kind: None, confined_to };
     edge.engine.leave_group(&caller.tenant, &request, &caller.actor(), &caller.origin).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes everybody out, one after the other: when somebody may not go, as the last administrator of a company, those
+/// before them are out. Asking again goes on.
+async fn remove_all(
+    State(edge): State<Edge>,
+    caller: Caller,
+    Path((_, group)): Path<(String, String)>,
+) -> Result<StatusCode, E3> {
+    caller.require(&edge.engine, &[MANAGE]).await?;
+    let (engine, tenant, actor) = (&edge.engine, &caller.tenant, caller.actor());
+    let group: GroupId = known(&group, "group")?;
+    engine.group(tenant, &group).await?;
+    let mut after = String::new();
+    loop {
+        let batch = engine.group_members(tenant, &group, &after, BATCH).await?;
+        let Some(last) = batch.last() else { return Ok(StatusCode::NO_CONTENT) };
+        after.clone_from(&last.member);
+        for found in batch {
+            let request = Membership { group: group.clone(), member: found.member, kind: None, confined_to: None };
+            match engine.leave_group(tenant, &request, &actor, &caller.origin).await {
+                // Somebody else was faster.
+                Ok(()) | Err(Error::Refused(Refusal::NotFound(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }

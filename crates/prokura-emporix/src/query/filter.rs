@@ -105,13 +105,6 @@ impl Filter {
             | Test::Missing => None,
         })
     }
-
-    /// Whether the paths in `pushed` are all it asks about, and each for equality: then the database has decided.
-    pub(crate) fn is_equality_on(&self, pushed: &[&str]) -> bool {
-        self.clauses
-            .iter()
-            .all(|clause| matches!(clause.test, Test::Equals(_)) && pushed.contains(&clause.path.as_str()))
-    }
 }
 
 impl Clause {

@@ -144,9 +144,6 @@ fn equality_can_be_pushed_down() {
     let filter = Filter::parse("legalEntityId:le-1 amount:>3", &FIELDS).expect("filter");
     assert_eq!(filter.equals("legalEntity.id"), Some("le-1"));
     assert_eq!(filter.equals("amount"), None);
-    assert!(!filter.is_equality_on(&["legalEntity.id"]));
-    let filter = Filter::parse("legalEntityId:le-1", &FIELDS).expect("filter");
-    assert!(filter.is_equality_on(&["legalEntity.id"]) && !filter.is_equality_on(&[]));
     assert_eq!(Filter::parse("id:(a,b) id:~c id:null", &FIELDS).expect("filter").equals("id"), None);
 }
 

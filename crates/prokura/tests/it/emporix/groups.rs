@@ -16,6 +16,7 @@ on_both_databases!(
     two_roles_at_once_leave_one,
     groups_are_made_replaced_and_deleted,
     a_group_left_out_of_a_company_is_deleted_with_its_members,
+    a_group_is_emptied_at_once,
 );
 
 const GROUPS: &str = "/iam/acme/groups";
@@ -381,4 +382,87 @@ async fn s73_groups_are_told_to_those_who_may_know() {
     assert_eq!(shop.members(&service, &group).await, ["ann"]);
     let told = shop.get("/iam/acme/users/me/scopes", &guest).await.json();
     assert_eq!(told["scopes"], "tenant=acme");
+}
+
+#[tokio::test]
+async fn what_can_be_given_is_listed_for_machines_that_may_read_it() {
+    let shop = Shop::start(Database::Sqlite).await;
+    let service = shop.0.service().await;
+    let controls = shop.get("/iam/acme/access-controls?q=domain:iam&sort=id:desc&pageSize=3", &service).await;
+    assert_eq!(controls.status, 200, "{}", controls.text);
+    assert_eq!(ids(&controls), ["iam.user_update", "iam.user_read_own", "iam.user_read"]);
+    let one = shop.get("/iam/acme/access-controls/iam.user_read", &service).await.json();
+    let name = json!({ "en": "iam.user_read" });
+    assert_eq!(one, json!({ "id": "iam.user_read", "domain": "iam", "name": name, "scopes": ["iam.user_read"] }));
+    assert_eq!(shop.get("/iam/acme/access-controls/iam.no_such", &service).await.status, 404);
+
+    let templates = shop.get("/iam/acme/templates", &service).await.json();
+    let codes: Vec<_> = templates.as_array().unwrap().iter().map(|template| &template["code"]).collect();
+    assert_eq!(codes, ["B2B_ADMIN", "B2B_BUYER", "B2B_CONTACT", "B2B_REQUESTER"]);
+    // What is listed as a template makes a group, with the scopes it is listed with.
+    let body = json!({ "name": { "en": "Deputies" }, "templates": [codes[0]], "userType": "CUSTOMER" });
+    let group = made(&shop.post(GROUPS, &service, body).await);
+    let scopes = shop.get(&format!("{GROUPS}/{group}"), &service).await.json()["accessControls"].clone();
+    let listed = shop.get("/iam/acme/templates/B2B_ADMIN", &service).await.json()["accessControls"].clone();
+    let sorted = |list: &Value| {
+        let mut texts: Vec<_> = list.as_array().unwrap().iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(sorted(&scopes), sorted(&listed));
+
+    let scopes = shop.get("/iam/acme/scopes?pageSize=1000", &service).await;
+    let found = ids(&scopes);
+    let has = |scope: &str| found.iter().any(|found| found == scope);
+    assert!(has("customer.customer_manage") && has("iam.group_read_own") && has("coupon.coupon_redeem"), "{found:?}");
+    let mut distinct = found.clone();
+    distinct.dedup();
+    assert_eq!(found, distinct);
+
+    let ann = shop.0.acting_for("ann", "le-1").await;
+    for path in ["access-controls", "access-controls/iam.user_read", "templates", "templates/B2B_ADMIN", "scopes"] {
+        let refused = shop.get(&format!("/iam/acme/{path}"), &ann.access).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.text);
+    }
+}
+
+async fn a_group_is_emptied_at_once(database: Database) {
+    let shop = Shop::start(database).await;
+    let service = shop.0.service().await;
+    let body = json!({ "name": { "en": "Testers" }, "accessControls": ["test.test_read"], "userType": "CUSTOMER" });
+    let group = made(&shop.post(GROUPS, &service, body).await);
+    for customer in ["ann", "bob", "dee"] {
+        made(&shop.join(&service, &group, customer).await);
+    }
+    let bob = shop.0.acting_for("bob", "le-1").await;
+    assert!(has(&shop.scopes(&bob).await, "test.test_read"));
+    let all = format!("{GROUPS}/{group}/users");
+    let ann = shop.0.acting_for("ann", "le-1").await;
+    assert_eq!(shop.delete(&all, &ann.access).await.status, 403, "an admin of a company takes people out one by one");
+    assert_eq!(shop.delete(&all, &service).await.status, 204);
+    assert!(shop.members(&service, &group).await.is_empty());
+    assert!(!has(&shop.scopes(&bob).await, "test.test_read"), "the same token, without the group");
+    assert_eq!(shop.delete(&all, &service).await.status, 204, "twice is once");
+    assert_eq!(shop.delete(&format!("{GROUPS}/never-was/users"), &service).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_fault_names_the_field_as_the_caller_does() {
+    let shop = Shop::start(Database::Sqlite).await;
+    let service = shop.0.service().await;
+    let entities = "/customer-management/acme/legal-entities";
+    for (path, body, expected) in [
+        (entities, json!({ "name": "S", "type": "SUBSIDIARY" }), "parentId: "),
+        (
+            entities,
+            json!({ "name": "S", "type": "COMPANY", "entitiesAddresses": [{ "id": "no" }] }),
+            "entitiesAddresses: ",
+        ),
+        (GROUPS, json!({ "name": { "en": "G" }, "b2b": { "legalEntityId": "no" } }), "b2b.legalEntityId: "),
+    ] {
+        let answer = shop.post(path, &service, body).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        let detail = answer.json()["details"][0].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(expected), "{detail}");
+    }
 }
