@@ -10,8 +10,10 @@ mod framing;
 mod guard;
 mod link;
 mod service;
+mod tls;
 
 pub use body::{BodyError, RequestBody};
+pub use tls::{Tls, TlsFault};
 
 use bytes::Bytes;
 use caps::{Caps, Place};
@@ -27,7 +29,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use link::Link;
 use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::{mpsc, watch},
     time::sleep,
 };
@@ -36,6 +39,8 @@ use tower_service::Service;
 /// What one peer may ask of a port, and for how long. [`Limits::default`] suits the identity endpoints.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Until hands are shaken, where the port speaks TLS.
+    pub handshake: Duration,
     /// Until the first byte of a connection, and then until the end of a request's head.
     pub head: Duration,
     /// The longest a request body may keep us waiting in all; `None` leaves it to the least rate alone.
@@ -74,6 +79,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Some(Duration::from_secs(15)),
             body_bytes_per_second: 1024,
@@ -125,6 +131,37 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    serve_on(listener, None, service, limits, shutdown).await;
+}
+
+/// The same, over TLS.
+pub async fn serve_tls<S, B>(
+    listener: TcpListener,
+    tls: Tls,
+    service: S,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    serve_on(listener, Some(tls), service, limits, shutdown).await;
+}
+
+async fn serve_on<S, B>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    service: S,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let caps = Caps::new(limits.connections, limits.connections_per_address, limits.counts_loopback);
     let limits = Arc::new(limits);
     let (stage, watching) = watch::channel(Stage::Running);
@@ -143,9 +180,17 @@ where
                     continue;
                 };
                 let connection = Connection { peer, limits: Arc::clone(&limits), stage: watching.clone() };
-                let (service, alive) = (service.clone(), alive.clone());
+                let (service, alive, tls) = (service.clone(), alive.clone(), tls.clone());
                 tokio::spawn(async move {
-                    connection.run(stream, service, place).await;
+                    let _ = stream.set_nodelay(true);
+                    match tls {
+                        None => connection.run(stream, service, place).await,
+                        Some(tls) => {
+                            if let Some(stream) = tls.accept(stream, connection.limits.handshake).await {
+                                connection.run(stream, service, place).await;
+                            }
+                        }
+                    }
                     drop(alive);
                 });
             }
@@ -172,14 +217,14 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run<S, B>(mut self, mut stream: TcpStream, service: S, place: Place)
+    async fn run<I, S, B>(mut self, mut stream: I, service: S, place: Place)
     where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let _ = stream.set_nodelay(true);
         let sniffed = tokio::select! {
             sniffed = sniff(&mut stream, self.limits.head) => sniffed,
             _ = self.stage.changed() => None,
@@ -204,8 +249,9 @@ impl Connection {
         }
     }
 
-    async fn run_http1<S, B>(mut self, io: TokioIo<Guard<TcpStream>>, service: S) -> hyper::Result<()>
+    async fn run_http1<I, S, B>(mut self, io: TokioIo<Guard<I>>, service: S) -> hyper::Result<()>
     where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: hyper::service::Service<Request<hyper::body::Incoming>, Response = Response<B>, Error = Infallible>,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
@@ -232,8 +278,9 @@ impl Connection {
         }
     }
 
-    async fn run_http2<S, B>(mut self, io: TokioIo<Guard<TcpStream>>, service: S, link: &Arc<Link>) -> hyper::Result<()>
+    async fn run_http2<I, S, B>(mut self, io: TokioIo<Guard<I>>, service: S, link: &Arc<Link>) -> hyper::Result<()>
     where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: hyper::service::Service<Request<hyper::body::Incoming>, Response = Response<B>, Error = Infallible>,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,

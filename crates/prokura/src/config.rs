@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use prokura_engine::{DatabaseConfig, MailTransport};
 use prokura_gateway::GatewayConfig;
-use prokura_http::IpPrefix;
+use prokura_http::{IpPrefix, server::Tls};
 use prokura_jose::{MasterKey, Secret};
 use serde::Deserialize;
 use std::{
@@ -55,6 +55,10 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Proxies (addresses or ranges) whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// The certificate of the public port with its chain, in PEM; with it the port speaks TLS.
+    pub tls_certificate: Option<PathBuf>,
+    /// The key of that certificate, in PEM.
+    pub tls_key: Option<PathBuf>,
     /// What gateways on other machines present to read keys and revocations. Empty: the feed is closed.
     pub gateway_secret: Hidden,
     /// A file with the same.
@@ -193,6 +197,8 @@ impl Default for ServerConfig {
             public_url: "http://127.0.0.1:8400".to_owned(),
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
             gateway_secret: Hidden::default(),
             gateway_secret_file: None,
         }
@@ -279,6 +285,12 @@ impl Config {
             bail!(
                 "server.public_url must be an origin such as https://id.example, without a slash at the end, not {url:?}"
             );
+        }
+        if self.server.tls_certificate.is_some() != self.server.tls_key.is_some() {
+            bail!("server.tls_certificate and server.tls_key go together");
+        }
+        if self.server.tls_certificate.is_some() && !url.starts_with("https://") {
+            bail!("server.public_url must begin with https:// when the port speaks TLS, not {url:?}");
         }
         for prefix in &self.server.trusted_proxies {
             prefix.parse::<IpPrefix>().map_err(|error| anyhow::anyhow!("server.trusted_proxies: {error}"))?;
@@ -369,6 +381,17 @@ impl Config {
             0 => Ok(None),
             1..32 => bail!("server.gateway_secret must have at least 32 characters"),
             _ => Ok(Some(Secret::from(text))),
+        }
+    }
+
+    /// The certificate of the public port, when it speaks TLS.
+    ///
+    /// # Errors
+    /// Files that cannot be used, each named.
+    pub fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        match (&self.server.tls_certificate, &self.server.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(Tls::from_files(certificate, key).context("server.tls")?)),
+            _ => Ok(None),
         }
     }
 

@@ -8,7 +8,7 @@ use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Un
 use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
 use prokura_http::{
     Edge, router_service,
-    server::{Limits, serve},
+    server::{Limits, Tls, serve, serve_tls},
 };
 use prokura_web::WebConfig;
 use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
@@ -32,6 +32,8 @@ pub struct Node {
 
 /// The longest body the administration API reads, in bytes; a little more than it takes, so that it says so itself.
 const ADMIN_BODY: u64 = 1024 * 1024 + 1024;
+/// How often the certificate's files are looked at.
+const RENEWAL: Duration = Duration::from_secs(10);
 /// How long the background jobs may take to end.
 const BACKGROUND_DRAIN: Duration = Duration::from_secs(5);
 
@@ -115,7 +117,13 @@ impl Node {
             None => app::public_router(edge.clone(), web),
         };
         let service = router_service(router);
-        tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
+        match config.tls()? {
+            None => tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone())))),
+            Some(tls) => {
+                tasks.push(tokio::spawn(renew(tls.clone(), stopped.clone())));
+                tasks.push(tokio::spawn(serve_tls(listener, tls, service, limits, until(stopped.clone()))));
+            }
+        }
 
         let mut node =
             Self { engine: engine.clone(), public, admin: None, gateway: None, gateway_service: None, stop, tasks };
@@ -166,6 +174,27 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Reads the certificate again when its files change.
+async fn renew(tls: Tls, stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(RENEWAL);
+    let mut stop = std::pin::pin!(until(stopped));
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = &mut stop => return,
+        }
+        let tls = tls.clone();
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(true)) => tracing::info!("the certificate of the public port was read again"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the new certificate cannot be used; the one before is served");
+            }
+        }
+    }
 }
 
 fn public_hosts(config: &Config) -> std::collections::HashSet<String> {

@@ -5,6 +5,7 @@ mod crowd;
 use super::*;
 use axum::{Router, extract::DefaultBodyLimit, routing::any};
 use std::time::Instant;
+use tokio::net::TcpStream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::oneshot,

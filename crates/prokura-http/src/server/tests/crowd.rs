@@ -3,6 +3,7 @@
 use super::*;
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpStream;
 
 const CROWD: usize = 2_000;
 /// How long a phase of a request may take here.

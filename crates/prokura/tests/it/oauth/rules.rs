@@ -108,9 +108,9 @@ async fn s03_an_assertion_is_for_this_issuer_short_lived_and_used_once(database:
     }
     assert_eq!(present(server, &assertion(json!({ "nbf": now + 8, "jti": "ahead" }))).await, 200);
     // Once, on all nodes.
-    let once = assertion(json!({ "jti": "once" }));
+    let spent = assertion(json!({ "jti": "once" }));
     let other = second.as_ref().unwrap_or(server);
-    let (one, two) = tokio::join!(present(server, &once), present(other, &once));
+    let (one, two) = tokio::join!(present(server, &spent), present(other, &spent));
     let mut answers = [one, two];
     answers.sort_unstable();
     assert_eq!(answers, [200, 401]);
