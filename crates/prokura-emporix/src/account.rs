@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use prokura_engine::{AddressBody, ChangeEmail, Error, Profile, Refusal, SignUpRequest};
+use prokura_engine::{AddressBody, ChangeEmail, Error, Oneself, Profile, Refusal, SignUpRequest};
 use prokura_http::Edge;
 use prokura_jose::Secret;
 use serde_json::{Map, Value, json};
@@ -112,7 +112,7 @@ fn read_sign_up(body: &Reader<'_>) -> Result<SignUpRequest, E2> {
     match (email, password) {
         (Some(email), Some(password)) => {
             faults.check()?;
-            Ok(SignUpRequest { email, password, profile, address })
+            Ok(SignUpRequest { email, password, profile, address, must_confirm: false })
         }
         _ => Err(faults.into()),
     }
@@ -189,7 +189,10 @@ async fn change(
     let (Some(current), Some(new)) = (current, reader.required_secret("newPassword", &mut faults)) else {
         return Err(faults.into());
     };
-    let changed = edge.engine.change_password(&caller.tenant, caller.standing(), &current, &new, &caller.origin).await;
+    let changed = edge
+        .engine
+        .change_password(&caller.tenant, Oneself::of(caller.standing())?, &current, &new, &caller.origin)
+        .await;
     changed.map_err(|error| rename(error, "password", "new_password"))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -226,7 +229,7 @@ async fn request_email(
     };
     faults.check()?;
     let request = ChangeEmail { email, password, new_email, sync_contact };
-    edge.engine.request_email_change(&caller.tenant, caller.standing(), &request, &caller.origin).await?;
+    edge.engine.request_email_change(&caller.tenant, Oneself::of(caller.standing())?, &request, &caller.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

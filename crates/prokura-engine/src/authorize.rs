@@ -451,7 +451,26 @@ impl Engine {
     /// # Errors
     /// Only faults.
     pub async fn choices_of(&self, tenant: &Tenant, customer: &CustomerId) -> Result<Vec<EntityChoice>, Error> {
-        let rows = self.store.read().await?.choices_of(&tenant.id, customer, MAX_CHOICES).await?;
+        self.choices_in(tenant, customer, None).await
+    }
+
+    /// A company a customer may act for, unless they may not.
+    pub(crate) async fn choice_of(
+        &self,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        entity: &LegalEntityId,
+    ) -> Result<Option<EntityChoice>, Error> {
+        Ok(self.choices_in(tenant, customer, Some(entity)).await?.into_iter().next())
+    }
+
+    async fn choices_in(
+        &self,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        entity: Option<&LegalEntityId>,
+    ) -> Result<Vec<EntityChoice>, Error> {
+        let rows = self.store.read().await?.choices_of(&tenant.id, customer, entity, MAX_CHOICES).await?;
         let role = |code: Option<String>| {
             let templates = &tenant.settings.group_templates;
             code.and_then(|code| templates.iter().find(|template| template.code == code))

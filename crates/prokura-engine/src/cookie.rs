@@ -103,6 +103,9 @@ impl Engine {
             }
             None => None,
         };
+        // What was chosen in this browser is still chosen after a second login of the same person.
+        let chosen =
+            there.as_ref().filter(|there| there.customer == *customer).and_then(|there| there.legal_entity.clone());
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
         let session = match there {
             Some(there) if there.customer == *customer => {
@@ -122,11 +125,15 @@ impl Engine {
         let hash = SecretHash::of(cookie.expose());
         let idle_until = now.plus_seconds(tenant.settings.lifetimes.page_idle.into());
         tx.insert_cookie_session(&tenant.id, &hash, &session, idle_until, expires_at, now).await?;
+        if chosen.is_some() {
+            tx.choose_for_cookie(&tenant.id, &hash, chosen.as_ref()).await?;
+        }
         let actor = Actor::Customer(customer.clone());
         let entry = Entry::new(&actor, VERB, "session", session.as_str()).client_if(client).session(Some(&session));
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         tx.commit().await?;
-        let page = PageSession { session, customer: customer.clone(), authenticated_at: Some(now), last_entity: None };
+        let page =
+            PageSession { session, customer: customer.clone(), authenticated_at: Some(now), last_entity: chosen };
         Ok(PageLogin { cookie, page, has_initial_password: proof.credential.is_initial })
     }
 

@@ -3,12 +3,11 @@
 use crate::{
     Actor, Engine, Error, Origin, Refusal, Tenant,
     audit::Entry,
+    log_out::Keep,
     passwords, retrying,
     store::{NewCustomer, Tx},
 };
-use prokura_domain::{
-    CustomerId, CustomerKind, CustomerState, Email, GroupCode, LegalEntityId, PasswordPolicy, SiteId, Timestamp,
-};
+use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, GroupCode, LegalEntityId, SiteId, Timestamp};
 use prokura_jose::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -389,7 +388,7 @@ impl Engine {
             return Ok(());
         }
         if state != CustomerState::Active {
-            self.end_sessions_of(tx, tenant, id, None, "customer_disabled", now).await?;
+            self.end_sessions_of(tx, tenant, id, Keep::Nothing, "customer_disabled", now).await?;
         }
         if state == CustomerState::Deleted {
             self.forget_customer(tx, tenant, id, now).await?;
@@ -439,9 +438,10 @@ impl Engine {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+            let keep = except.map_or(Keep::Nothing, Keep::Family);
             let credential = self.new_id(now)?;
             tx.set_password(&tenant.id, id, &credential, &phc, is_initial, now).await?;
-            self.end_sessions_of(&mut tx, tenant, id, except, "password_changed", now).await?;
+            self.end_sessions_of(&mut tx, tenant, id, keep, "password_changed", now).await?;
             let entry = Entry::new(actor, "customer.set_password", "customer", id.as_str());
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;
@@ -452,7 +452,5 @@ impl Engine {
 
 /// Whether the tenant takes a new password.
 pub(crate) fn check_password_policy(tenant: &Tenant, password: &Secret) -> Result<(), Refusal> {
-    let min_characters = tenant.settings.password_min as usize;
-    let policy = PasswordPolicy { min_characters };
-    policy.check(password.expose()).map_err(|fault| Refusal::invalid("password", fault))
+    tenant.password_policy().check(password.expose()).map_err(|fault| Refusal::invalid("password", fault))
 }

@@ -1,14 +1,14 @@
 //! Another address to log in with: asked for with the password, confirmed from the new mailbox.
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, StoreError, Tenant,
+    Actor, Engine, Error, Oneself, Origin, Refusal, StoreError, Tenant,
     audit::Entry,
     one_time_link::{Purpose, bad_link},
     outbox::Errand,
     retrying,
     store::from_json,
 };
-use prokura_domain::{CustomerId, CustomerState, Email, Standing};
+use prokura_domain::{CustomerId, CustomerState, Email};
 use prokura_jose::Secret;
 use serde::Deserialize;
 
@@ -40,11 +40,11 @@ impl Engine {
     pub async fn request_email_change(
         &self,
         tenant: &Tenant,
-        caller: &Standing,
+        caller: Oneself<'_>,
         request: &ChangeEmail,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let id = caller.customer().ok_or(Refusal::InvalidToken)?;
+        let id = caller.customer;
         let (credential, attempt) =
             self.prove_password(tenant, caller, "change_email", "password", &request.password, origin).await?;
         let customer = self.customer(tenant, id).await?;
@@ -68,8 +68,8 @@ impl Engine {
                 self.take_request(&mut tx, tenant, "change_email", request.new_email.key(), origin, now).await?;
             let refusal = Refusal::Throttled { retry_after_seconds: 0 };
             let actor = Actor::Customer(id.clone());
-            let mut entry = Entry::new(&actor, "customer.request_email_change", "customer", id.as_str())
-                .session(caller.session.as_ref());
+            let mut entry =
+                Entry::new(&actor, "customer.request_email_change", "customer", id.as_str()).session(caller.session);
             if is_within {
                 self.put_down(&mut tx, tenant, &errand, now).await?;
             } else {

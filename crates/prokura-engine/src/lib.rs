@@ -3,6 +3,7 @@
 //! Every door calls a verb here; every verb that yields a token goes through the one issuing function in `issue`. The
 //! database is private to this crate.
 
+mod account;
 mod addresses;
 mod assignment;
 mod audit;
@@ -58,6 +59,7 @@ mod store;
 mod tenant;
 mod throttle;
 
+pub use account::{Account, Oneself, OwnSession};
 pub use addresses::{Address, AddressBody, AddressDetails};
 pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, AuditFilter, Outcome};
@@ -89,6 +91,7 @@ pub use location::{Location, LocationDetails, LocationFilter, PutLocation};
 pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
+pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
 pub use partner::{Partner, PartnerIdentifier};
@@ -104,7 +107,7 @@ pub use segment_item::{ItemFilter, ItemKey, SegmentEntry};
 pub use segment_member::{MemberFilter, SegmentMembership};
 pub use segment_view::{CategoryNode, SegmentViewer};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
-pub use settings::{GroupTemplate, Lifetimes, MailSettings, SignUp, TenantSettings, group_name};
+pub use settings::{GroupTemplate, Lifetimes, MailSettings, PageSettings, SignUp, TenantSettings, group_name};
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Tenant, TenantSummary};

@@ -22,6 +22,17 @@ pub struct LogOut<'a> {
     pub target: &'a Standing,
 }
 
+/// What of a customer's outlives the end of their sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keep<'a> {
+    /// Nothing.
+    Nothing,
+    /// A session with all that is in it.
+    Session(&'a SessionId),
+    /// A family of tokens, and the cookies of its session. Guests' families, in whatever session, are nobody's.
+    Family(&'a FamilyId),
+}
+
 /// A session, as operators see it.
 #[derive(Clone, Debug)]
 pub struct SessionSummary {
@@ -199,27 +210,31 @@ impl Engine {
         Ok(has_ended)
     }
 
-    /// Ends every session of a customer in `tx`, but for the family in `except`. The customer's row must be held.
+    /// Ends every session of a customer in `tx`, but for what is kept. The customer's row must be held.
     pub(crate) async fn end_sessions_of(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,
         customer: &CustomerId,
-        except: Option<&FamilyId>,
+        keep: Keep<'_>,
         reason: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
+        if let Keep::Family(family) = keep {
+            tx.delete_cookies_but(&tenant.id, customer, family).await?;
+        }
         let mut after = String::new();
         loop {
             let page = tx.sessions(&tenant.id, Some(customer), &after, 200).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id.to_string();
             for session in page.iter().filter(|session| session.is_active) {
-                match except {
-                    None => {
+                match keep {
+                    Keep::Session(kept) if session.id == *kept => {}
+                    Keep::Nothing | Keep::Session(_) => {
                         self.end_session_in(tx, tenant, &session.id, reason, now).await?;
                     }
-                    Some(except) => {
+                    Keep::Family(except) => {
                         for family in tx.families_of_session(&tenant.id, &session.id).await? {
                             if family.customer.as_ref() == Some(customer) && family.id != *except {
                                 self.end_family(tx, tenant, &family.id, reason, now).await?;

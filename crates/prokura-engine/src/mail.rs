@@ -140,7 +140,7 @@ pub(crate) fn compose(
         .map_err(|_| MailFault::Forever("mails cannot be written to an address of that form".to_owned()))?;
     let is_german = language.is_some_and(|language| language.to_ascii_lowercase().starts_with("de"));
     let (subject, text) = words(purpose, is_german);
-    let way = address_of(&tenant.settings.mail.link_prefix, purpose, link);
+    let way = address_of(&tenant.issuer, &tenant.settings.mail.link_prefix, purpose, link);
     let ending = if is_german {
         "Der Link gilt einmal. Wenn Sie nichts angefordert haben, ist nichts zu tun."
     } else {
@@ -159,8 +159,12 @@ pub(crate) fn compose(
         .map_err(|error| MailFault::ForNow(format!("the mail could not be written: {error}")))
 }
 
-/// The link: what the tenant's settings begin it with, and the token. `{purpose}` in it becomes the purpose.
-fn address_of(prefix: &str, purpose: Purpose, link: &Secret) -> String {
+/// The link: what the tenant's settings begin it with, and the token. `{purpose}` in it becomes the purpose. Without a
+/// beginning it leads to a page below the issuer.
+fn address_of(issuer: &str, prefix: &str, purpose: Purpose, link: &Secret) -> String {
+    if prefix.is_empty() {
+        return format!("{issuer}/{}?token={}", purpose.page(), link.expose());
+    }
     format!("{}{}", prefix.replace("{purpose}", purpose.as_str()), link.expose())
 }
 
@@ -187,11 +191,11 @@ mod tests {
     fn a_link_begins_as_the_tenant_says() {
         let link = Secret::from("t".to_owned());
         for (prefix, expected) in [
-            ("", "t"),
+            ("", "https://id.example/t/acme/password/reset?token=t"),
             ("https://shop.example/reset?token=", "https://shop.example/reset?token=t"),
             ("https://shop.example/{purpose}/", "https://shop.example/password_reset/t"),
         ] {
-            assert_eq!(address_of(prefix, Purpose::PasswordReset, &link), expected);
+            assert_eq!(address_of("https://id.example/t/acme", prefix, Purpose::PasswordReset, &link), expected);
         }
     }
 

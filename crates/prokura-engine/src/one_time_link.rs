@@ -13,9 +13,12 @@ const LINK_PREFIX: &str = "pkr_lt_";
 
 /// What a link is good for. One of another purpose is as good as none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
+    /// To choose a password.
     PasswordReset,
+    /// To confirm another address to log in with.
     EmailChange,
+    /// To confirm a new account.
     SignUp,
 }
 
@@ -33,6 +36,15 @@ impl Purpose {
         match self {
             Self::PasswordReset => tenant.settings.lifetimes.reset_link,
             Self::EmailChange | Self::SignUp => tenant.settings.lifetimes.confirm_link,
+        }
+    }
+
+    /// The page a link leads to, below the issuer.
+    pub(crate) const fn page(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password/reset",
+            Self::EmailChange => "email/confirm",
+            Self::SignUp => "sign-up/confirm",
         }
     }
 }
@@ -73,6 +85,15 @@ impl Engine {
     ) -> Result<(CustomerId, String), Error> {
         let hash = SecretHash::of(secret.expose());
         Ok(tx.redeem_link(&tenant.id, &hash, purpose, now).await?.ok_or_else(bad_link)?)
+    }
+
+    /// Whether a link could be used now. Looking uses nothing up: programs that look through mails do it too.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub async fn is_link_open(&self, tenant: &Tenant, purpose: Purpose, secret: &Secret) -> Result<bool, Error> {
+        let hash = SecretHash::of(secret.expose());
+        Ok(self.store.read().await?.is_link_open(&tenant.id, &hash, purpose, self.clock.now()).await?)
     }
 
     /// Refuses a link that could not be redeemed, before anything costly is done for it.

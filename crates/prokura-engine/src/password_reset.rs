@@ -2,15 +2,16 @@
 //! outside; a change proves the present password at a door of its own (S-101).
 
 use crate::{
-    Actor, Engine, Error, NewPassword, Origin, Refusal, Tenant,
+    Actor, Engine, Error, NewPassword, Oneself, Origin, Refusal, Tenant,
     audit::Entry,
     customer::check_password_policy,
+    log_out::Keep,
     one_time_link::{Purpose, bad_link},
     outbox::Errand,
     passwords::Match,
     retrying,
 };
-use prokura_domain::{CustomerId, CustomerState, Email, Standing, Timestamp};
+use prokura_domain::{CustomerId, CustomerState, Email, Timestamp};
 use prokura_jose::Secret;
 
 impl Engine {
@@ -111,14 +112,14 @@ impl Engine {
             return Err(bad_link().into());
         }
         let actor = Actor::Customer(id.clone());
-        self.replace_password(&mut tx, tenant, &id, phc, None, now).await?;
+        self.replace_password(&mut tx, tenant, &id, phc, Keep::Nothing, now).await?;
         let entry = Entry::new(&actor, "customer.reset_password", "customer", id.as_str());
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         tx.commit().await?;
         Ok(id)
     }
 
-    /// Changes the caller's own password. Every other family of theirs ends, this one stays.
+    /// Changes the caller's own password. Whatever else they are logged in with ends; what they ask with stays.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] for a wrong present password or a new one the tenant does not take;
@@ -126,12 +127,12 @@ impl Engine {
     pub async fn change_password(
         &self,
         tenant: &Tenant,
-        caller: &Standing,
+        caller: Oneself<'_>,
         current: &Secret,
         new: &Secret,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let id = caller.customer().ok_or(Refusal::InvalidToken)?;
+        let id = caller.customer;
         check_password_policy(tenant, new)?;
         let (credential, attempt) =
             self.prove_password(tenant, caller, "change_password", "current_password", current, origin).await?;
@@ -143,10 +144,9 @@ impl Engine {
                 return Err(wrong_password("current_password"));
             }
             self.attempt_was_right(&mut tx, tenant, &attempt, now).await?;
-            self.replace_password(&mut tx, tenant, id, &phc, caller.family.as_ref(), now).await?;
+            self.replace_password(&mut tx, tenant, id, &phc, caller.keep(), now).await?;
             let actor = Actor::Customer(id.clone());
-            let entry = Entry::new(&actor, "customer.change_password", "customer", id.as_str())
-                .session(caller.session.as_ref());
+            let entry = Entry::new(&actor, "customer.change_password", "customer", id.as_str()).session(caller.session);
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(())
@@ -157,41 +157,40 @@ impl Engine {
     pub(crate) async fn prove_password(
         &self,
         tenant: &Tenant,
-        caller: &Standing,
+        caller: Oneself<'_>,
         door: &'static str,
         field: &'static str,
         password: &Secret,
         origin: &Origin,
     ) -> Result<(String, crate::throttle::Attempt), Error> {
-        let id = caller.customer().ok_or(Refusal::InvalidToken)?;
+        let id = caller.customer;
         let attempt = self.take_attempt(tenant, door, id.as_str(), password, origin).await?;
         let credential = self.store.read().await?.password(&tenant.id, id).await?;
         let stored = credential.as_ref().map(|credential| credential.secret.as_str());
         let found = self.passwords.check(password.expose(), stored).await?;
         let Some(credential) = credential.filter(|_| found != Match::No) else {
             let actor = Actor::Customer(id.clone());
-            let entry =
-                Entry::new(&actor, "customer.prove_password", "customer", id.as_str()).session(caller.session.as_ref());
+            let entry = Entry::new(&actor, "customer.prove_password", "customer", id.as_str()).session(caller.session);
             self.audit_refusal(&tenant.id, origin, entry, Refusal::InvalidCredentials).await?;
             return Err(wrong_password(field));
         };
         Ok((credential.id, attempt))
     }
 
-    /// Sets the password, ends the sessions but for one family, and every link that was mailed.
+    /// Sets the password, ends the sessions but for what is kept, and every link that was mailed.
     async fn replace_password(
         &self,
         tx: &mut crate::store::Tx<'_>,
         tenant: &Tenant,
         id: &CustomerId,
         phc: &str,
-        except: Option<&prokura_domain::FamilyId>,
+        keep: Keep<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let credential = self.new_id(now)?;
         tx.set_password(&tenant.id, id, &credential, phc, false, now).await?;
         tx.revoke_links(&tenant.id, id, Some(Purpose::PasswordReset), now).await?;
-        self.end_sessions_of(tx, tenant, id, except, "password_changed", now).await
+        self.end_sessions_of(tx, tenant, id, keep, "password_changed", now).await
     }
 }
 

@@ -38,6 +38,8 @@ pub struct TenantSettings {
     pub login_refill_seconds: u32,
     /// How mails leave.
     pub mail: MailSettings,
+    /// How the pages look.
+    pub pages: PageSettings,
     /// What a dialect keeps for itself, by its name.
     pub dialect: BTreeMap<String, serde_json::Value>,
 }
@@ -81,9 +83,12 @@ pub struct GroupTemplate {
 }
 
 /// Rules of signing up.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a file that people write, each by its name")]
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignUp {
+    /// Whether anybody may make an account on the pages; they always confirm the address.
+    pub is_open: bool,
     /// What naming an existing company does: `auto` joins, `pending` waits for a yes, `off` ignores.
     pub join: String,
     /// Whether new accounts may log in at once.
@@ -101,8 +106,20 @@ pub struct MailSettings {
     /// The sender, `name <address>` or an address.
     pub from: String,
     /// What links in mails begin with; the token is appended. `{purpose}` in it becomes `password_reset`,
-    /// `email_change` or `sign_up`. Empty: the token alone is written.
+    /// `email_change` or `sign_up`. Empty: links lead to the pages of this server.
     pub link_prefix: String,
+}
+
+/// How the pages look. Empty: as they come.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct PageSettings {
+    /// The path of a picture on the server's own host.
+    pub logo: String,
+    /// The color of links and buttons, as `#rrggbb`; one that could not be read is refused.
+    pub accent: String,
+    /// The same in dark mode; made from `accent` when empty.
+    pub accent_dark: String,
 }
 
 impl Default for TenantSettings {
@@ -129,6 +146,7 @@ impl Default for TenantSettings {
             login_attempts: 10,
             login_refill_seconds: 60,
             mail: MailSettings::default(),
+            pages: PageSettings::default(),
             dialect: BTreeMap::new(),
         }
     }
@@ -171,6 +189,7 @@ impl Default for Lifetimes {
 impl Default for SignUp {
     fn default() -> Self {
         Self {
+            is_open: false,
             join: "pending".to_owned(),
             is_active_on_creation: true,
             is_on_hold_on_creation: false,

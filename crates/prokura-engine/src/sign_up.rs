@@ -32,6 +32,9 @@ pub struct SignUpRequest {
     pub profile: Profile,
     /// Where they are.
     pub address: Option<AddressBody>,
+    /// Whether the address must be confirmed by a mail first, whatever the tenant's settings say: then nothing tells
+    /// who has an account already (S-102).
+    pub must_confirm: bool,
 }
 
 impl Engine {
@@ -84,7 +87,8 @@ impl Engine {
     ) -> Result<CustomerId, Error> {
         let now = self.clock.now();
         let settings = &tenant.settings.sign_up;
-        let state = if settings.needs_confirmation { CustomerState::Pending } else { state_after(tenant) };
+        let needs_confirmation = settings.needs_confirmation || request.must_confirm;
+        let state = if needs_confirmation { CustomerState::Pending } else { state_after(tenant) };
         let mut tx = self.store.write().await?;
         let new = CreateCustomer {
             id: None,
@@ -100,7 +104,7 @@ impl Engine {
         if let Some(address) = &request.address {
             self.create_address_in(&mut tx, tenant, &id, address, &actor, origin).await?;
         }
-        if settings.needs_confirmation {
+        if needs_confirmation {
             let errand = Errand::SignUp { email_key: request.email.key().to_owned() };
             self.put_down(&mut tx, tenant, &errand, now).await?;
         } else {
@@ -141,20 +145,8 @@ impl Engine {
         token: &Secret,
         origin: &Origin,
     ) -> Result<LoggedIn, Error> {
-        let now = self.clock.now();
         let mut tx = self.store.write().await?;
-        let (id, _) = self.redeem_link(&mut tx, tenant, Purpose::SignUp, token, now).await?;
-        tx.hold_customer(&tenant.id, &id).await?;
-        let customer = tx.customer(&tenant.id, &id).await?;
-        let Some(customer) = customer.filter(|customer| customer.state == CustomerState::Pending) else {
-            return Err(bad_link().into());
-        };
-        let state = state_after(tenant);
-        tx.move_customer(&tenant.id, &id, state, now).await?;
-        self.settle_company(&mut tx, tenant, &id, &customer.profile, origin, now).await?;
-        let actor = Actor::Customer(id.clone());
-        let entry = Entry::new(&actor, "customer.confirm", "customer", id.as_str());
-        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        let (id, state) = self.confirm_account_in(&mut tx, tenant, token, origin).await?;
         let refusal = match state {
             CustomerState::Active => {
                 let entrance = Entrance { bearer, door: Door::SignUpConfirmation, customer: &id, proof: None };
@@ -167,6 +159,47 @@ impl Engine {
         };
         tx.commit().await?;
         Err(refusal.into())
+    }
+
+    /// Confirms a sign-up with the token of its mail, once, and logs nobody in. Returns what the account is now.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a token that is unknown, used or expired.
+    pub async fn confirm_account(
+        &self,
+        tenant: &Tenant,
+        token: &Secret,
+        origin: &Origin,
+    ) -> Result<CustomerState, Error> {
+        retrying!(async {
+            let mut tx = self.store.write().await?;
+            let (_, state) = self.confirm_account_in(&mut tx, tenant, token, origin).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(state)
+        })
+    }
+
+    async fn confirm_account_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        token: &Secret,
+        origin: &Origin,
+    ) -> Result<(CustomerId, CustomerState), Error> {
+        let now = self.clock.now();
+        let (id, _) = self.redeem_link(tx, tenant, Purpose::SignUp, token, now).await?;
+        tx.hold_customer(&tenant.id, &id).await?;
+        let customer = tx.customer(&tenant.id, &id).await?;
+        let Some(customer) = customer.filter(|customer| customer.state == CustomerState::Pending) else {
+            return Err(bad_link().into());
+        };
+        let state = state_after(tenant);
+        tx.move_customer(&tenant.id, &id, state, now).await?;
+        self.settle_company(tx, tenant, &id, &customer.profile, origin, now).await?;
+        let actor = Actor::Customer(id.clone());
+        let entry = Entry::new(&actor, "customer.confirm", "customer", id.as_str());
+        self.audit(tx, &tenant.id, origin, entry, now).await?;
+        Ok((id, state))
     }
 
     /// What naming a company in a sign-up leads to.

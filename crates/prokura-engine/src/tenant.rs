@@ -7,7 +7,7 @@ use crate::{
     retrying,
     store::{TenantRow, Tx, from_json, to_json},
 };
-use prokura_domain::{RevocationKind, Scopes, SiteId, TenantId, Timestamp};
+use prokura_domain::{PasswordPolicy, RevocationKind, Scopes, SiteId, TenantId, Timestamp};
 use prokura_jose::{HmacKey, Jwks, TokenMinter};
 use std::sync::Arc;
 
@@ -70,6 +70,11 @@ pub struct CreateTenant {
 }
 
 impl Tenant {
+    /// What a new password must be like.
+    pub fn password_policy(&self) -> PasswordPolicy {
+        PasswordPolicy { min_characters: self.settings.password_min as usize }
+    }
+
     /// The key of companion tokens (HS256).
     pub fn companion_key(&self) -> &HmacKey {
         &self.companion_key

@@ -84,11 +84,13 @@ impl Reader {
         row.map(|row| authorization(&row)).transpose()
     }
 
-    /// The enabled entities a customer may act for, by name, each with the code of the customer's group there.
+    /// The enabled entities a customer may act for, by name, each with the code of the customer's group there; the one
+    /// entity alone when it is named.
     pub(crate) async fn choices_of(
         &mut self,
         tenant: &TenantId,
         customer: &CustomerId,
+        entity: Option<&LegalEntityId>,
         limit: u32,
     ) -> Result<Vec<(LegalEntityId, String, Option<String>)>, StoreError> {
         self.query(
@@ -100,8 +102,9 @@ impl Reader {
                FROM contact_assignments a
                JOIN legal_entities e ON e.tenant_id = a.tenant_id AND e.id = a.legal_entity_id
               WHERE a.tenant_id = $1 AND a.customer_id = $2 AND e.state = 'active'
-              ORDER BY e.name_key, e.id LIMIT $3",
-            params![tenant, customer, limit],
+                AND ($3 IS NULL OR e.id = $3)
+              ORDER BY e.name_key, e.id LIMIT $4",
+            params![tenant, customer, entity, limit],
         )
         .await?
         .iter()

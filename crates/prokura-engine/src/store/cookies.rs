@@ -1,7 +1,7 @@
 //! The handles of sessions in browsers' cookies.
 
 use super::{Reader, StoreError, Tx, params};
-use prokura_domain::{CustomerId, LegalEntityId, SessionId, TenantId, Timestamp};
+use prokura_domain::{CustomerId, FamilyId, LegalEntityId, SessionId, TenantId, Timestamp};
 use prokura_jose::SecretHash;
 
 /// A cookie session whose session stands, as stored.
@@ -78,6 +78,39 @@ impl Tx<'_> {
         )
         .await?;
         Ok(())
+    }
+
+    /// Remembers the company that was chosen, or that none was; `false` when the cookie is gone.
+    pub(crate) async fn choose_for_cookie(
+        &mut self,
+        tenant: &TenantId,
+        hash: &SecretHash,
+        entity: Option<&LegalEntityId>,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE cookie_sessions SET legal_entity_id = $3 WHERE tenant_id = $1 AND hash = $2",
+                params![tenant, hash, entity],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Deletes the cookies of a customer's sessions, but for those of the session `family` is in.
+    pub(crate) async fn delete_cookies_but(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        family: &FamilyId,
+    ) -> Result<u64, StoreError> {
+        self.execute(
+            "DELETE FROM cookie_sessions
+              WHERE tenant_id = $1
+                AND session_id IN (SELECT id FROM sessions WHERE tenant_id = $1 AND customer_id = $2)
+                AND session_id NOT IN (SELECT session_id FROM token_families WHERE tenant_id = $1 AND id = $3)",
+            params![tenant, customer, family],
+        )
+        .await
     }
 
     pub(crate) async fn delete_cookie_session(

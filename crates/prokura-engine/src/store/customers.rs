@@ -9,6 +9,7 @@ pub(crate) struct CredentialRow {
     pub(crate) id: String,
     pub(crate) secret: String,
     pub(crate) is_initial: bool,
+    pub(crate) created_at: Timestamp,
 }
 
 /// A customer to be stored.
@@ -155,12 +156,15 @@ impl Reader {
     ) -> Result<Option<CredentialRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT id, secret, is_initial FROM credentials
+                "SELECT id, secret, is_initial, created_at FROM credentials
                   WHERE tenant_id = $1 AND customer_id = $2 AND kind = 'password' AND state = 'active'",
                 params![tenant, customer],
             )
             .await?;
-        row.map(|row| Ok(CredentialRow { id: row.get(0)?, secret: row.get(1)?, is_initial: row.get(2)? })).transpose()
+        row.map(|row| {
+            Ok(CredentialRow { id: row.get(0)?, secret: row.get(1)?, is_initial: row.get(2)?, created_at: row.get(3)? })
+        })
+        .transpose()
     }
 }
 

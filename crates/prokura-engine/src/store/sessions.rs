@@ -1,6 +1,7 @@
 //! Sessions and token families: who is here, and for whom.
 
 use super::{Reader, StoreError, Tx, params};
+use crate::account::OwnSession;
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
     Timestamp,
@@ -120,6 +121,68 @@ impl Reader {
         .await?
         .iter()
         .map(session)
+        .collect()
+    }
+
+    /// The sessions a customer can still do something with, `current` first, then the newest.
+    pub(crate) async fn own_sessions(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        current: &SessionId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OwnSession>, StoreError> {
+        // A rotated refresh token tells when its family was last used: the newest one is the family's only active one.
+        self.query(
+            "SELECT o.id, c.name, o.user_agent, o.address, o.created_at, o.seen_at, o.leaf_at, o.cookie_at, e.id, e.name
+               FROM (SELECT s.tenant_id, s.id, s.client_id, s.user_agent, s.address, s.created_at,
+                            COALESCE(s.authenticated_at, s.created_at) AS seen_at,
+                            (SELECT MAX(r.issued_at) FROM token_families f
+                               JOIN refresh_tokens r ON r.tenant_id = f.tenant_id AND r.family_id = f.id
+                              WHERE f.tenant_id = s.tenant_id AND f.session_id = s.id AND r.state = 'active') AS leaf_at,
+                            (SELECT MAX(k.issued_at) FROM cookie_sessions k
+                              WHERE k.tenant_id = s.tenant_id AND k.session_id = s.id) AS cookie_at,
+                            COALESCE(
+                                (SELECT f.legal_entity_id FROM token_families f
+                                  WHERE f.tenant_id = s.tenant_id AND f.session_id = s.id AND f.state = 'active'
+                                    AND f.customer_id = $2 AND f.expires_at > $4
+                                  ORDER BY f.created_at DESC, f.id DESC LIMIT 1),
+                                (SELECT MAX(k.legal_entity_id) FROM cookie_sessions k
+                                  WHERE k.tenant_id = s.tenant_id AND k.session_id = s.id)) AS legal_entity_id
+                       FROM sessions s
+                      WHERE s.tenant_id = $1 AND s.customer_id = $2 AND s.state = 'active' AND s.expires_at > $4
+                        AND (EXISTS (SELECT 1 FROM token_families f
+                                      WHERE f.tenant_id = s.tenant_id AND f.session_id = s.id AND f.state = 'active'
+                                        AND f.customer_id = $2 AND f.expires_at > $4)
+                             OR EXISTS (SELECT 1 FROM cookie_sessions k
+                                         WHERE k.tenant_id = s.tenant_id AND k.session_id = s.id AND k.idle_until > $4
+                                           AND k.expires_at > $4))
+                      ORDER BY CASE WHEN s.id = $3 THEN 0 ELSE 1 END, s.id DESC LIMIT $5) o
+               LEFT JOIN clients c ON c.tenant_id = o.tenant_id AND c.id = o.client_id
+               LEFT JOIN legal_entities e ON e.tenant_id = o.tenant_id AND e.id = o.legal_entity_id
+              ORDER BY CASE WHEN o.id = $3 THEN 0 ELSE 1 END, o.id DESC",
+            params![tenant, customer, current, now, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let id: SessionId = row.get(0)?;
+            let (seen, leaf, cookie): (Timestamp, Option<Timestamp>, Option<Timestamp>) =
+                (row.get(5)?, row.get(6)?, row.get(7)?);
+            let entity: Option<LegalEntityId> = row.get(8)?;
+            let name: Option<String> = row.get(9)?;
+            Ok(OwnSession {
+                is_current: id == *current,
+                id,
+                client_name: row.get(1)?,
+                user_agent: row.get(2)?,
+                address: row.get(3)?,
+                started_at: row.get(4)?,
+                seen_at: seen.max(leaf.unwrap_or(seen)).max(cookie.unwrap_or(seen)),
+                legal_entity: entity.zip(name),
+            })
+        })
         .collect()
     }
 

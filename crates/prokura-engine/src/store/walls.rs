@@ -177,6 +177,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     segments_for(tenant, &id("ann"), Some(&id("le-1")), NOW, 9);
     session(tenant, &cast.session);
     sessions(tenant, None, "", 9);
+    own_sessions(tenant, &id("ann"), &cast.session, NOW, 9);
     signing_keys(tenant);
     site(tenant, &id("main"));
     sites(tenant);
@@ -189,7 +190,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     is_assigned(tenant, &id("ann"), &id("le-1"));
     authorization(tenant, &id("au-1"));
     authorization_by_code(tenant, &SecretHash::of("code"));
-    choices_of(tenant, &id("ann"), 9);
+    choices_of(tenant, &id("ann"), Some(&id("le-1")), 9);
     consent(tenant, &id("ann"), &id("sf"));
     cookie_session(tenant, &cast.token, NOW);
     category(tenant, "cat");
@@ -311,6 +312,8 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     cancel_authorization(tenant, &id("au-1"), NOW);
     choose_for_authorization(tenant, &id("au-1"), &cast.session, Some(&id("le-1")), NOW);
     consent_to_authorization(tenant, &id("au-1"), &cast.session, NOW);
+    choose_for_cookie(tenant, &cast.token, Some(&id("le-2")));
+    delete_cookies_but(tenant, &id("ann"), &id("f-other"));
     delete_cookie_session(tenant, &cast.token);
     exchange_authorization(tenant, &id("au-2"), LATER, NOW);
     fulfil_authorization(tenant, &id("au-1"), &cast.session, &SecretHash::of("other"), LATER, NOW);

@@ -171,6 +171,7 @@ async fn sign_up(world: &mut World, email: &str) -> (CustomerId, Secret) {
         password: secret(PASSWORD),
         profile: Profile::default(),
         address: None,
+        must_confirm: false,
     };
     let customer = world.engine().sign_up(&world.tenant, &request, &from).await.unwrap();
     let token = world.server.mailed_token().await;
