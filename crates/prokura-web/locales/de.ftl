@@ -50,7 +50,7 @@ password-hint = Lang ist besser als kompliziert. Einige Wörter hintereinander s
 given-name = Vorname
 family-name = Nachname
 company-name = Firma
-company-name-hint = Wenn Sie für eine Firma einkaufen, sagen wir deren Administratoren, dass Sie dazukommen möchten.
+company-name-hint = Die Firma, für die Sie einkaufen, falls es eine gibt.
 phone = Telefon
 code = Code
 code-hint = Die 6 Ziffern, die Ihre Authenticator-App gerade zeigt, oder einer Ihrer Wiederherstellungscodes.
@@ -178,6 +178,12 @@ password-set-title = Ihr Passwort ist festgelegt
 password-set-text = Sie können sich jetzt damit anmelden.
 email-verified-title = Ihre E-Mail-Adresse ist bestätigt
 email-verified-text = Vielen Dank. Sie können sich jetzt anmelden.
+confirm-account-title = Konto bestätigen
+confirm-account-text = Ein Klick, und Ihr Konto ist bereit.
+confirm-account = Konto bestätigen
+confirm-email-title = E-Mail-Adresse bestätigen
+confirm-email-text = Von da an melden Sie sich mit dieser Adresse an.
+confirm-email = Adresse bestätigen
 
 ## Fehler
 
@@ -242,6 +248,7 @@ remove-passkey-sure = Sie können sich dann nicht mehr damit anmelden.
 totp = Authenticator-App
 totp-lead = Nach dem Passwort fragen wir nach einem Code, den eine App auf Ihrem Telefon zeigt.
 totp-is-on = eingeschaltet
+not-set-up = nicht eingerichtet
 totp-set-up = Authenticator-App einrichten
 totp-turn-on = Einschalten
 totp-turn-off = Ausschalten …

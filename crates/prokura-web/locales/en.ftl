@@ -50,7 +50,7 @@ password-hint = Long is better than complicated. A few words in a row are fine, 
 given-name = First name
 family-name = Last name
 company-name = Company
-company-name-hint = If you buy for a company, we tell its administrators that you would like to join.
+company-name-hint = The company you buy for, if there is one.
 phone = Telephone
 code = Code
 code-hint = The 6 digits your authenticator app shows now, or one of your recovery codes.
@@ -178,6 +178,12 @@ password-set-title = Your password is set
 password-set-text = You can log in with it now.
 email-verified-title = Your e-mail address is confirmed
 email-verified-text = Thank you. You can log in now.
+confirm-account-title = Confirm your account
+confirm-account-text = One click, and your account is ready.
+confirm-account = Confirm the account
+confirm-email-title = Confirm your e-mail address
+confirm-email-text = From then on you log in with this address.
+confirm-email = Confirm the address
 
 ## Errors
 
@@ -242,6 +248,7 @@ remove-passkey-sure = You will not be able to log in with it any more.
 totp = Authenticator app
 totp-lead = After the password, we ask for a code that an app on your phone shows.
 totp-is-on = on
+not-set-up = not set up
 totp-set-up = Set up an authenticator app
 totp-turn-on = Turn on
 totp-turn-off = Turn off …

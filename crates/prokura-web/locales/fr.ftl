@@ -50,7 +50,7 @@ password-hint = Mieux vaut long que compliqué. Quelques mots à la suite convie
 given-name = Prénom
 family-name = Nom
 company-name = Entreprise
-company-name-hint = Si vous achetez pour une entreprise, nous signalons votre demande à ses administrateurs.
+company-name-hint = L’entreprise pour laquelle vous achetez, s’il y en a une.
 phone = Téléphone
 code = Code
 code-hint = Les 6 chiffres affichés par votre application d’authentification, ou l’un de vos codes de secours.
@@ -178,6 +178,12 @@ password-set-title = Votre mot de passe est défini
 password-set-text = Vous pouvez maintenant l’utiliser pour vous connecter.
 email-verified-title = Votre adresse e-mail est confirmée
 email-verified-text = Merci. Vous pouvez maintenant vous connecter.
+confirm-account-title = Confirmer votre compte
+confirm-account-text = Un clic, et votre compte est prêt.
+confirm-account = Confirmer le compte
+confirm-email-title = Confirmer votre adresse e-mail
+confirm-email-text = Vous vous connecterez ensuite avec cette adresse.
+confirm-email = Confirmer l’adresse
 
 ## Erreurs
 
@@ -242,6 +248,7 @@ remove-passkey-sure = Vous ne pourrez plus l’utiliser pour vous connecter.
 totp = Application d’authentification
 totp-lead = Après le mot de passe, nous demandons un code affiché par une application sur votre téléphone.
 totp-is-on = activée
+not-set-up = non configuré
 totp-set-up = Configurer une application d’authentification
 totp-turn-on = Activer
 totp-turn-off = Désactiver …

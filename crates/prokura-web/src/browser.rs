@@ -1,7 +1,7 @@
 //! What we know of a browser: a secret of its own that binds running logins and forms to it, and the handle of the
-//! session it is logged in with. Cookies are read byte for byte; one that comes twice counts as none (S-92).
+//! session it is logged in with, and the language chosen in it. Cookies are read byte for byte; one that comes twice counts as none (S-92).
 
-use crate::Web;
+use crate::{Web, pages::language::Language};
 use http::{HeaderMap, HeaderValue, header};
 use prokura_engine::{Fault, SystemEntropy, Tenant};
 use prokura_http::Params;
@@ -16,15 +16,18 @@ pub(crate) struct Browser {
     pub(crate) secret: Secret,
     /// The handle of its session.
     pub(crate) session: Option<Secret>,
+    /// The language that was chosen in it.
+    pub(crate) language: Option<Language>,
     is_new: bool,
     names: Names,
 }
 
-/// The names of the two cookies. Over https they carry the prefix that lets nobody else set them; plain http is for
+/// The names of the cookies. Over https they carry the prefix that lets nobody else set them; plain http is for
 /// loopback, where not every client sends a `Secure` cookie back.
 struct Names {
     browser: String,
     session: String,
+    language: String,
     is_https: bool,
 }
 
@@ -35,6 +38,7 @@ impl Names {
         Self {
             browser: format!("{prefix}prokura-{}-browser", tenant.id),
             session: format!("{prefix}prokura-{}", tenant.id),
+            language: format!("{prefix}prokura-{}-language", tenant.id),
             is_https,
         }
     }
@@ -54,13 +58,14 @@ impl Browser {
         let names = Names::of(web, tenant);
         let known = cookie(headers, &names.browser).map(|text| Secret::from(text.to_owned()));
         let session = cookie(headers, &names.session).map(|text| Secret::from(text.to_owned()));
+        let language = cookie(headers, &names.language).and_then(Language::of_tag);
         let is_new = known.is_none();
         let secret = match known {
             Some(secret) => secret,
             None => Secret::generate(&SystemEntropy::default(), BROWSER_PREFIX)
                 .map_err(|error| Fault::Crypto(Box::new(error)))?,
         };
-        Ok(Self { secret, session, is_new, names })
+        Ok(Self { secret, session, language, is_new, names })
     }
 
     /// The token of this browser's forms: whoever cannot read its cookie cannot know it (S-94).
@@ -80,6 +85,13 @@ impl Browser {
         if self.is_new
             && let Some(value) = self.names.set(&self.names.browser, self.secret.expose(), "")
         {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+
+    /// Tells the browser the language that was chosen in it.
+    pub(crate) fn speak(&self, language: Language, headers: &mut HeaderMap) {
+        if let Some(value) = self.names.set(&self.names.language, language.tag(), "") {
             headers.append(header::SET_COOKIE, value);
         }
     }

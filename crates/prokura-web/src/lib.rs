@@ -1,14 +1,20 @@
 //! The native protocol: what a server says about itself, its keys, its health, the feed of the gateways, its pages, and the
 //! administration API.
 
+#![expect(clippy::result_large_err, reason = "a page that ends a request early is an answer like any other")]
+
+mod account;
 mod admin;
 mod browser;
+mod choices;
 mod discovery;
 mod gateway_feed;
 mod health;
+mod join;
 mod login;
 mod oauth;
 pub mod pages;
+mod visit;
 
 pub use admin::openapi;
 
@@ -39,6 +45,8 @@ pub fn router(edge: Edge, config: WebConfig) -> Router {
         .merge(gateway_feed::routes())
         .merge(oauth::routes(&web))
         .merge(login::routes())
+        .merge(account::routes())
+        .merge(join::routes())
         .merge(pages::assets::routes())
         .with_state(web)
 }

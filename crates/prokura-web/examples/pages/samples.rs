@@ -2,10 +2,10 @@
 
 use super::view::{
     AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangePassword, Companies, CompanyBadge, CompanyChoice,
-    Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword, Identifier, Invitation,
-    Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus, Members, Message, MyCompanies, Notice, Page,
-    Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor,
-    Section, Security, SessionView, Sessions, SignUp,
+    Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword,
+    Identifier, Invitation, Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus, Members, Message,
+    MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes, ResetPassword, Role,
+    ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
 };
 use prokura_domain::Timestamp;
 
@@ -131,6 +131,8 @@ fn join() -> Vec<Sample> {
                 password: Field::wrong(Problem::PasswordTooShort { least: 10 }),
             },
         ),
+        sample("confirm-account", Confirm { what: Confirmation::Account, token: "pkr_lt_x".to_owned() }),
+        sample("confirm-email", Confirm { what: Confirmation::Email, token: "pkr_lt_x".to_owned() }),
         sample("forgotten-password", ForgottenPassword::default()),
         sample(
             "reset-password",
@@ -216,7 +218,7 @@ fn account() -> Vec<Sample> {
     let profile = |frame| Profile {
         frame,
         email: PERSON.to_owned(),
-        is_email_verified: true,
+        is_email_verified: Some(true),
         given_name: Field::of("Erika"),
         family_name: Field::of("Mustermann"),
         phone: Field::default(),
@@ -227,7 +229,7 @@ fn account() -> Vec<Sample> {
             "account-wrong",
             Profile {
                 given_name: Field::wrong(Problem::Missing),
-                is_email_verified: false,
+                is_email_verified: Some(false),
                 ..profile(AccountFrame { acting_for: None, ..frame(Section::Profile) })
             },
         ),
@@ -293,6 +295,8 @@ fn security() -> Security {
         used_at,
     };
     Security {
+        is_passkey_offered: true,
+        is_totp_offered: true,
         frame: frame(Section::Security),
         password_changed_at: Some(NOW.plus_seconds(-8_000_000)),
         passkeys: vec![passkey("Work laptop", Some(NOW)), passkey("Security key in the drawer", None)],

@@ -7,7 +7,10 @@ use super::{
     request::{Body, ListQuery, Page, Precondition, Search, Window, field_fault},
     wire::{Id, Name, name_schema, object_schema, stamp, tenant_schema},
 };
-use crate::Web;
+use crate::{
+    Web,
+    pages::theme::{Theme, ThemeFault},
+};
 use axum::{Json, extract::State};
 use prokura_domain::TenantId;
 use prokura_engine::{CreateTenant, Engine, Error, Operator, Refusal, Tenant, TenantSettings, TenantSummary};
@@ -162,11 +165,21 @@ fn merge(settings: &TenantSettings, patch: Map<String, Value>) -> Result<TenantS
     }
     let mut merged = serde_json::to_value(settings).unwrap_or_default();
     merge_into(&mut merged, Value::Object(patch));
-    serde_path_to_error::deserialize(merged).map_err(|error| {
+    let merged: TenantSettings = serde_path_to_error::deserialize(merged).map_err(|error| {
         let place = error.path().to_string();
         let place = if place == "." { "settings".to_owned() } else { format!("settings.{place}") };
         field_fault(&place, &error.into_inner().to_string())
-    })
+    })?;
+    Theme::of_settings(&merged.pages).map_err(|fault| {
+        let place = match fault {
+            ThemeFault::NotAColor => "settings.pages",
+            ThemeFault::TooLight { .. } => "settings.pages.accent",
+            ThemeFault::TooDark { .. } => "settings.pages.accent_dark",
+            ThemeFault::LogoElsewhere => "settings.pages.logo",
+        };
+        Fault::invalid(place, &fault.to_string())
+    })?;
+    Ok(merged)
 }
 
 /// The engine names settings as they stand; here they stand under `settings`.

@@ -1,9 +1,10 @@
 //! Whether somebody else's application may have what it asks for.
 
-use super::{Visit, proceed};
+use super::{proceed, way::chrome_of};
 use crate::{
     Web, oauth,
     pages::view::{Consent, ErrorKind, ScopeView},
+    visit::Visit,
 };
 use axum::{
     Router,
@@ -14,7 +15,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, StatusCode};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::RequestOrigin;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/consent", get(show).post(decide))
@@ -27,8 +28,8 @@ async fn show(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    let flow = visit.flow(&web, &Params::parse(uri.query().unwrap_or_default())).await?;
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    let flow = visit.flow(&web, &params).await?;
     let Some(page) = visit.page_session(&web).await? else { return Ok(proceed(&web, &visit, &flow.id).await) };
     let engine = &web.edge.engine;
     let broken = |error| visit.broken(error);
@@ -43,7 +44,7 @@ async fn show(
         company: None,
         scopes: scopes.map(|name| ScopeView { name: name.to_owned(), description: None }).collect(),
     };
-    Ok(visit.show(StatusCode::OK, &visit.chrome_of(&flow), &view))
+    Ok(visit.show(StatusCode::OK, &chrome_of(&visit, &flow), &view))
 }
 
 /// `POST {issuer}/consent`
@@ -54,8 +55,7 @@ async fn decide(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    let form = visit.own_form(&headers, &body)?;
+    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
     let flow = visit.flow(&web, &form).await?;
     let engine = &web.edge.engine;
     let secret = &visit.browser.secret;

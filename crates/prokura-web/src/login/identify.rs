@@ -1,9 +1,11 @@
 //! E-mail, then password. Known and unknown addresses see the same pages (S-102).
 
-use super::{Visit, proceed};
+use super::Way;
 use crate::{
     Web,
+    oauth::see_other,
     pages::view::{Field, Identifier, Password, Problem},
+    visit::{Visit, filled},
 };
 use axum::{
     Router,
@@ -11,11 +13,11 @@ use axum::{
     extract::{Path, State},
     http::Uri,
     response::Response,
-    routing::{get, post},
+    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Email;
-use prokura_engine::{Authorization, Error, LogIn, Refusal};
+use prokura_engine::{Error, LogIn, Refusal};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -23,7 +25,9 @@ use prokura_jose::Secret;
 const MAX_PASSWORD_BYTES: usize = 1_024;
 
 pub(super) fn routes() -> Router<Web> {
-    Router::new().route("/t/{tenant}/login", get(show).post(identify)).route("/t/{tenant}/login/password", post(log_in))
+    Router::new()
+        .route("/t/{tenant}/login", get(show).post(identify))
+        .route("/t/{tenant}/login/password", get(again).post(log_in))
 }
 
 async fn show(
@@ -33,22 +37,40 @@ async fn show(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    let way = Way::of(&web, &visit, &params).await?;
+    if let (Way::Account(_), Some(_)) = (&way, visit.page_session(&web).await?) {
+        return Ok(way.go_on(&web, &visit).await);
+    }
+    let hint = way.login_hint().unwrap_or_default().to_owned();
+    identifier(&web, &visit, &way, StatusCode::OK, Field::of(hint)).await
+}
+
+/// The password's page is an answer to a form; whoever comes to it by its address begins with the e-mail.
+async fn again(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
     let visit = Visit::open(&web, &name, &headers, origin).await?;
-    let flow = visit.flow(&web, &Params::parse(uri.query().unwrap_or_default())).await?;
-    let hint = flow.request.login_hint.clone().unwrap_or_default();
-    identifier(&web, &visit, &flow, StatusCode::OK, Field::of(hint)).await
+    Ok(see_other(&format!("{}/login", visit.base())))
 }
 
 async fn identifier(
     web: &Web,
     visit: &Visit,
-    flow: &Authorization,
+    way: &Way,
     status: StatusCode,
     username: Field,
 ) -> Result<Response, Response> {
-    let client = web.edge.engine.client(&visit.tenant, &flow.client).await.map_err(|error| visit.broken(error))?;
-    let page = Identifier { username, client_name: Some(client.name), ..Identifier::default() };
-    Ok(visit.show(status, &visit.chrome_of(flow), &page))
+    let client_name = match way.client() {
+        Some(id) => Some(web.edge.engine.client(&visit.tenant, id).await.map_err(|error| visit.broken(error))?.name),
+        None => None,
+    };
+    let is_sign_up_open = visit.tenant.settings.sign_up.is_open;
+    let page = Identifier { username, client_name, is_sign_up_open, ..Identifier::default() };
+    Ok(visit.show(status, &way.chrome(visit), &page))
 }
 
 /// `POST {issuer}/login`: who. A form that brings the password along is taken at once.
@@ -59,10 +81,9 @@ async fn identify(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    let form = visit.own_form(&headers, &body)?;
-    let flow = visit.flow(&web, &form).await?;
-    let username = form.one("username").ok().flatten().unwrap_or_default();
+    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+    let way = Way::of(&web, &visit, &form).await?;
+    let username = filled(&form, "username");
     let wrong = match Email::parse(username) {
         Ok(_) => None,
         Err(_) if username.is_empty() => Some(Problem::Missing),
@@ -70,13 +91,13 @@ async fn identify(
     };
     if let Some(problem) = wrong {
         let field = Field::of(username).with(problem);
-        return identifier(&web, &visit, &flow, StatusCode::UNPROCESSABLE_ENTITY, field).await;
+        return identifier(&web, &visit, &way, StatusCode::UNPROCESSABLE_ENTITY, field).await;
     }
     if form.one("password").ok().flatten().is_some() {
-        return check(&web, visit, &flow, &form).await;
+        return check(&web, visit, &way, &form).await;
     }
     let page = Password { username: username.to_owned(), ..Password::default() };
-    Ok(visit.show(StatusCode::OK, &visit.chrome_of(&flow), &page))
+    Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &page))
 }
 
 /// `POST {issuer}/login/password`
@@ -87,18 +108,16 @@ async fn log_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    let form = visit.own_form(&headers, &body)?;
-    let flow = visit.flow(&web, &form).await?;
-    check(&web, visit, &flow, &form).await
+    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+    let way = Way::of(&web, &visit, &form).await?;
+    check(&web, visit, &way, &form).await
 }
 
-async fn check(web: &Web, mut visit: Visit, flow: &Authorization, form: &Params) -> Result<Response, Response> {
-    let text = |name| form.one(name).ok().flatten().unwrap_or_default();
-    let (username, password) = (text("username"), text("password"));
+async fn check(web: &Web, mut visit: Visit, way: &Way, form: &Params) -> Result<Response, Response> {
+    let (username, password) = (filled(form, "username"), filled(form, "password"));
     let refused = |status, problem| {
         let page = Password { username: username.to_owned(), password: Field::wrong(problem), ..Password::default() };
-        Ok(visit.show(status, &visit.chrome_of(flow), &page))
+        Ok(visit.show(status, &way.chrome(&visit), &page))
     };
     let Ok(email) = Email::parse(username) else {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, Problem::WrongLogin);
@@ -112,10 +131,10 @@ async fn check(web: &Web, mut visit: Visit, flow: &Authorization, form: &Params)
     let request = LogIn { email, password: Secret::from(password.to_owned()) };
     let before = visit.browser.session.as_ref();
     let engine = &web.edge.engine;
-    match engine.log_in_to_pages(&visit.tenant, Some(&flow.client), &request, before, &visit.origin).await {
+    match engine.log_in_to_pages(&visit.tenant, way.client(), &request, before, &visit.origin).await {
         Ok(login) => {
             visit.browser.session = Some(login.cookie.clone());
-            let mut response = proceed(web, &visit, &flow.id).await;
+            let mut response = way.go_on(web, &visit).await;
             visit.browser.log_in(&login.cookie, response.headers_mut());
             Ok(response)
         }

@@ -1,11 +1,11 @@
 //! `GET` and `POST {issuer}/logout` (OpenID Connect RP-Initiated Logout 1.0). A client whose ID token names this
 //! browser's session logs out at once; everybody else is asked. Where to go afterwards must be registered (S-93).
 
-use super::Visit;
 use crate::{
     Web,
     oauth::{see_other, with_query},
     pages::view::{LogOut, Message},
+    visit::Visit,
 };
 use axum::{
     Router,
@@ -37,8 +37,8 @@ async fn by_query(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    ask(&web, &visit, &Params::parse(uri.query().unwrap_or_default())).await
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    ask(&web, &visit, &params).await
 }
 
 async fn by_form(

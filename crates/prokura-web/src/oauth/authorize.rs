@@ -7,12 +7,7 @@ use super::{
     redirect,
     request::{self, Wrong},
 };
-use crate::{
-    Web,
-    browser::Browser,
-    login::{self, Visit},
-    pages::view::ErrorKind,
-};
+use crate::{Web, browser::Browser, login, pages::view::ErrorKind, visit::Visit};
 use axum::{
     Router,
     body::Bytes,

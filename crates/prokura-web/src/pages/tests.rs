@@ -228,6 +228,7 @@ fn names_of_fields_and_buttons_are_stable() {
             "post /consent: action=allow action=deny",
             "post /device: action=allow action=deny user_code",
             "post /device: action=continue user_code",
+            "post /email/confirm: action=confirm token",
             "post /login/code: action=log_in code",
             "post /login/password: action=log_in action=passkey password username",
             "post /login: action=continue username",
@@ -235,6 +236,7 @@ fn names_of_fields_and_buttons_are_stable() {
             "post /logout: action=log_out action=stay",
             "post /password/forgotten: action=send username",
             "post /password/reset: action=set new_password token",
+            "post /sign-up/confirm: action=confirm token",
             "post /sign-up: action=sign_up company_name family_name given_name password username",
         ]
     );

@@ -3,6 +3,7 @@
 
 use super::assets;
 use axum::response::Response;
+use prokura_engine::PageSettings;
 use std::fmt;
 use std::str::FromStr;
 
@@ -108,7 +109,31 @@ pub struct Theme {
     accents: Option<(Color, Color)>,
 }
 
+impl fmt::Display for ThemeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let contrast = |f: &mut fmt::Formatter<'_>, mode: &str, contrast: f64| {
+            write!(f, "its contrast with a {mode} page is {contrast:.1}; at least {LEAST_CONTRAST} is needed")
+        };
+        match self {
+            Self::NotAColor => f.write_str("a color is written as #rrggbb"),
+            Self::TooLight { contrast: found } => contrast(f, "light", *found),
+            Self::TooDark { contrast: found } => contrast(f, "dark", *found),
+            Self::LogoElsewhere => f.write_str("the logo is a path on this server, as /assets/logo.svg"),
+        }
+    }
+}
+
 impl Theme {
+    /// The theme of a tenant's settings.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_settings(settings: &PageSettings) -> Result<Self, ThemeFault> {
+        let [logo, accent, accent_dark] = [&settings.logo, &settings.accent, &settings.accent_dark]
+            .map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        Self::checked(logo, accent, accent_dark)
+    }
+
     /// A theme whose colors can be read. `logo` is a path on this server; `accent` colors links and buttons; for dark
     /// mode there may be another one, else it is made from `accent`.
     ///

@@ -18,7 +18,7 @@ pub use account::{
 pub use company::{Activity, ActivityEntry, Invite, Member, MemberStatus, Members, Role};
 pub use device::Device;
 pub use form::{Field, Problem};
-pub use join::{ForgottenPassword, Invitation, ResetPassword, SignUp};
+pub use join::{Confirm, Confirmation, ForgottenPassword, Invitation, ResetPassword, SignUp};
 pub use log_in::{
     Companies, CompanyBadge, CompanyChoice, Consent, DeviceCode, DeviceConsent, Identifier, Pager, Partner, Password,
     ScopeView, SecondFactor,
@@ -52,6 +52,8 @@ pub struct Chrome {
     pub csrf: String,
     /// The running login, in every form and link of it (S-95).
     pub flow: Option<String>,
+    /// The page of the account that a login without a client leads to, in every form and link of it.
+    pub to: Option<String>,
     /// The client the flow leads back to.
     pub form_target: Option<FormTarget>,
     /// Whether the issuer is https.
@@ -75,9 +77,10 @@ impl Chrome {
 
     /// The address of another page of the running login; `page` begins with a slash and has no query.
     fn step(&self, page: &str) -> String {
-        match &self.flow {
-            Some(flow) => format!("{}{page}?flow={}", self.base, query_value(flow)),
-            None => format!("{}{page}", self.base),
+        match (&self.flow, &self.to) {
+            (Some(flow), _) => format!("{}{page}?flow={}", self.base, query_value(flow)),
+            (None, Some(to)) => format!("{}{page}?to={}", self.base, query_value(to)),
+            (None, None) => format!("{}{page}", self.base),
         }
     }
 

@@ -145,8 +145,8 @@ pub struct Profile {
     pub frame: AccountFrame,
     /// The e-mail address.
     pub email: String,
-    /// Whether the address is confirmed.
-    pub is_email_verified: bool,
+    /// Whether the address is confirmed; `None` when nobody knows.
+    pub is_email_verified: Option<bool>,
     /// The given name.
     pub given_name: Field,
     /// The family name.
@@ -250,8 +250,12 @@ pub struct Security {
     pub frame: AccountFrame,
     /// When the password was last changed; `None` without a password, or when unknown.
     pub password_changed_at: Option<Timestamp>,
+    /// Whether a passkey can be added.
+    pub is_passkey_offered: bool,
     /// The passkeys.
     pub passkeys: Vec<Passkey>,
+    /// Whether an authenticator app can be set up.
+    pub is_totp_offered: bool,
     /// Since when codes of an app are asked for.
     pub totp_since: Option<Timestamp>,
     /// Recovery codes that are not used yet.

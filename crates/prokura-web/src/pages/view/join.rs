@@ -2,6 +2,7 @@
 
 use super::form::{Field, Input, Kind, with_focus};
 use super::shown_by;
+use crate::pages::texts::Texts;
 
 /// Open sign-up. Posts `username`, `given_name`, `family_name`, `company_name` and `password` to `{base}/sign-up`.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +85,55 @@ impl Invitation {
     }
 }
 
+/// What the link of a mail confirms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// A new account.
+    Account,
+    /// Another address to log in with.
+    Email,
+}
+
+/// A link of a mail that is used up by a button, since programs follow links too. Posts `token` and `action=confirm` to
+/// `{base}/sign-up/confirm` or `{base}/email/confirm`.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// What is confirmed.
+    pub what: Confirmation,
+    /// The secret of the link.
+    pub token: String,
+}
+
+impl Confirm {
+    const fn action(&self) -> &'static str {
+        match self.what {
+            Confirmation::Account => "/sign-up/confirm",
+            Confirmation::Email => "/email/confirm",
+        }
+    }
+
+    fn title(&self, t: &Texts) -> String {
+        t.text(match self.what {
+            Confirmation::Account => "confirm-account-title",
+            Confirmation::Email => "confirm-email-title",
+        })
+    }
+
+    fn text(&self, t: &Texts) -> String {
+        t.text(match self.what {
+            Confirmation::Account => "confirm-account-text",
+            Confirmation::Email => "confirm-email-text",
+        })
+    }
+
+    fn button(&self, t: &Texts) -> String {
+        t.text(match self.what {
+            Confirmation::Account => "confirm-account",
+            Confirmation::Email => "confirm-email",
+        })
+    }
+}
+
 pub(super) fn new_password(field: &Field) -> Input<'_> {
     Input::new("new_password", Kind::Password, "new-password", "new-password", field).hint("password-hint")
 }
@@ -93,4 +143,5 @@ shown_by! {
     ForgottenPassword "forgotten_password.html"
     ResetPassword "reset_password.html"
     Invitation "invitation.html"
+    Confirm "confirm.html"
 }

@@ -1,0 +1,109 @@
+//! `{issuer}/account/security` and `{issuer}/account/password`: how the customer proves who they are.
+
+use super::{broken, done, frame};
+use crate::{
+    Web,
+    join::password_problem,
+    pages::view::{ChangePassword, Field, Notice, Problem, Section, Security},
+    visit::{Visit, filled},
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::Uri,
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, StatusCode};
+use prokura_engine::{Account, Error, Refusal};
+use prokura_http::{Params, RequestOrigin};
+use prokura_jose::Secret;
+
+const SECURITY: &str = "/account/security";
+const PATH: &str = "/account/password";
+
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/t/{tenant}/account/security", get(security))
+        .route("/t/{tenant}/account/password", get(show).post(change))
+}
+
+async fn security(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Response> {
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    let account = visit.account(&web, SECURITY).await?;
+    let set_at = web.edge.engine.password_set_at(&visit.tenant, &account.page.customer).await;
+    let view = Security {
+        frame: frame(&account, Section::Security, &params),
+        password_changed_at: set_at.map_err(|error| visit.broken(error))?,
+        ..Security::default()
+    };
+    Ok(visit.show(StatusCode::OK, &visit.chrome(), &view))
+}
+
+async fn show(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Response> {
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    let account = visit.account(&web, PATH).await?;
+    Ok(visit.show(StatusCode::OK, &visit.chrome(), &view(&account, &params)))
+}
+
+fn view(account: &Account, params: &Params) -> ChangePassword {
+    ChangePassword {
+        frame: frame(account, Section::Security, params),
+        username: account.customer.email.clone().unwrap_or_default(),
+        ..ChangePassword::default()
+    }
+}
+
+/// `POST {issuer}/account/password`
+async fn change(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Response> {
+    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+    let account = visit.account(&web, PATH).await?;
+    let again = |status, present: Option<Problem>, new: Option<Problem>| {
+        let field = |problem| Field { value: String::new(), problem };
+        let view = ChangePassword { password: field(present), new_password: field(new), ..view(&account, &form) };
+        Ok(visit.show(status, &visit.chrome(), &view))
+    };
+    let wrong = StatusCode::UNPROCESSABLE_ENTITY;
+    let (present, new) = (filled(&form, "password"), filled(&form, "new_password"));
+    let missing = present.is_empty().then_some(Problem::Missing);
+    let unusable = match password_problem(&visit.tenant, new) {
+        None if new == present => Some(Problem::PasswordUnchanged),
+        problem => problem,
+    };
+    if missing.is_some() || unusable.is_some() {
+        return again(wrong, missing, unusable);
+    }
+    let [present, new] = [present, new].map(|text| Secret::from(text.to_owned()));
+    let engine = &web.edge.engine;
+    match engine.change_password(&visit.tenant, account.page.oneself(), &present, &new, &visit.origin).await {
+        Ok(()) => Ok(done(&visit, SECURITY, Notice::PasswordChanged)),
+        Err(Error::Refused(Refusal::Invalid(faults))) if faults.iter().any(|fault| fault.field == "password") => {
+            again(wrong, None, Some(Problem::NotAccepted))
+        }
+        Err(Error::Refused(Refusal::Invalid(_))) => again(wrong, Some(Problem::WrongPassword), None),
+        Err(Error::Refused(Refusal::Throttled { retry_after_seconds })) => {
+            let minutes = retry_after_seconds.div_ceil(60).max(1);
+            again(StatusCode::TOO_MANY_REQUESTS, Some(Problem::TooManyAttempts { minutes }), None)
+        }
+        Err(error) => Err(broken(&visit, PATH, error)),
+    }
+}
