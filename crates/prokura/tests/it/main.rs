@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected must fail")]
 
+mod account;
 mod admin;
 mod admin_fuzz;
 mod arrange;

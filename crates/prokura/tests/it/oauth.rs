@@ -1,6 +1,6 @@
 //! The native protocol through the front door: pages without scripts, codes, refresh, companies, log-out.
 
-mod robot;
+pub(crate) mod robot;
 mod rules;
 
 use crate::arrange::{PASSWORD, World, on_both_databases, origin};
@@ -18,28 +18,28 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const SCOPES: &str = "openid profile email legal_entity offline_access";
 
 /// A world with two native clients: `web` with a secret, and `spa` without.
-struct Native {
-    world: World,
+pub(crate) struct Native {
+    pub(crate) world: World,
     secret: String,
 }
 
 impl Native {
-    async fn new(database: Database) -> Self {
+    pub(crate) async fn new(database: Database) -> Self {
         let world = World::new(database, RefreshPolicy::Rotate { leeway_seconds: 10 }).await;
         let secret = client(&world, "web", ClientKind::Confidential, true).await.unwrap();
         client(&world, "spa", ClientKind::Public, false).await;
         Self { world, secret }
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(crate) fn path(&self, rest: &str) -> String {
         format!("/t/{}/{rest}", self.world.tenant.id)
     }
 
-    fn robot(&self) -> Robot<'_> {
+    pub(crate) fn robot(&self) -> Robot<'_> {
         Robot::new(&self.world.server)
     }
 
-    fn authorize(&self, client: &str, more: &str) -> String {
+    pub(crate) fn authorize(&self, client: &str, more: &str) -> String {
         let request = format!(
             "response_type=code&client_id={client}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&scope={}&state=s%201&\
              nonce=n-1&code_challenge={CHALLENGE}&code_challenge_method=S256{more}",
@@ -50,7 +50,7 @@ impl Native {
 
     /// Logs ann in on the way to `client` and chooses `entity`, when the chooser comes; the answer is what the last page
     /// led to.
-    async fn log_in(&self, robot: &mut Robot<'_>, start: &str, entity: &str) -> Answer {
+    pub(crate) async fn log_in(&self, robot: &mut Robot<'_>, start: &str, entity: &str) -> Answer {
         let answer = robot.get(start).await;
         let page = robot.follow(answer).await;
         assert_eq!(page.status, 200, "{}", page.text);
@@ -65,7 +65,7 @@ impl Native {
         page
     }
 
-    async fn code(&self, robot: &mut Robot<'_>, client: &str, entity: &str) -> String {
+    pub(crate) async fn code(&self, robot: &mut Robot<'_>, client: &str, entity: &str) -> String {
         let answer = self.log_in(robot, &self.authorize(client, ""), entity).await;
         let answer = if answer.status == 200 {
             let answer = robot.submit(&form(&answer), &[("action", "allow")]).await;
@@ -76,7 +76,7 @@ impl Native {
         query(&location(&answer).unwrap())["code"].clone()
     }
 
-    async fn token(&self, client: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn token(&self, client: &str, fields: &[(&str, &str)]) -> Answer {
         let request = self.world.server.http.post(format!("{}{}", self.world.server.url, self.path("token")));
         let mut fields = fields.to_vec();
         let request = if client == "web" {
@@ -88,18 +88,18 @@ impl Native {
         self.world.server.send(request.form(&fields)).await
     }
 
-    async fn redeem(&self, client: &str, code: &str) -> Answer {
+    pub(crate) async fn redeem(&self, client: &str, code: &str) -> Answer {
         let grant = ("grant_type", "authorization_code");
         self.token(client, &[grant, ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)]).await
     }
 
-    async fn refresh(&self, client: &str, token: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn refresh(&self, client: &str, token: &str, more: &[(&str, &str)]) -> Answer {
         let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         fields.extend(more);
         self.token(client, &fields).await
     }
 
-    async fn userinfo(&self, token: &str) -> Answer {
+    pub(crate) async fn userinfo(&self, token: &str) -> Answer {
         self.world.server.get(&self.path("userinfo"), Some(token)).await
     }
 }

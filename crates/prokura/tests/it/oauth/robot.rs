@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 /// A form as a page shows it: where it goes, and what stands in it.
 #[derive(Debug)]
-pub(super) struct Form {
-    pub(super) action: String,
-    pub(super) fields: Vec<(String, String)>,
+pub(crate) struct Form {
+    pub(crate) action: String,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// The browser.
-pub(super) struct Robot<'s> {
+pub(crate) struct Robot<'s> {
     server: &'s TestServer,
-    pub(super) cookies: BTreeMap<String, String>,
-    pub(super) set_cookies: Vec<String>,
+    pub(crate) cookies: BTreeMap<String, String>,
+    pub(crate) set_cookies: Vec<String>,
 }
 
 impl<'s> Robot<'s> {
-    pub(super) fn new(server: &'s TestServer) -> Self {
+    pub(crate) fn new(server: &'s TestServer) -> Self {
         Self { server, cookies: BTreeMap::new(), set_cookies: Vec::new() }
     }
 
@@ -40,18 +40,30 @@ impl<'s> Robot<'s> {
         answer
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         let request = self.server.http.get(format!("{}{path}", self.server.url));
         self.send(request).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, fields: &[(String, String)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(String, String)]) -> Answer {
         let request = self.server.http.post(format!("{}{path}", self.server.url)).form(fields);
         self.send(request).await
     }
 
+    /// Asks for a page with a header, as a browser of some kind would.
+    pub(crate) async fn get_with(&mut self, path: &str, header: (&str, &str)) -> Answer {
+        let request = self.server.http.get(format!("{}{path}", self.server.url)).header(header.0, header.1);
+        self.send(request).await
+    }
+
+    /// Sends fields with a header.
+    pub(crate) async fn post_with(&mut self, path: &str, fields: &[(String, String)], header: (&str, &str)) -> Answer {
+        let request = self.server.http.post(format!("{}{path}", self.server.url)).header(header.0, header.1);
+        self.send(request.form(fields)).await
+    }
+
     /// Sends a form with some of its fields filled in.
-    pub(super) async fn submit(&mut self, form: &Form, filled: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn submit(&mut self, form: &Form, filled: &[(&str, &str)]) -> Answer {
         let mut fields: Vec<_> =
             form.fields.iter().filter(|(name, _)| filled.iter().all(|(set, _)| set != name)).cloned().collect();
         fields.extend(filled.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -59,7 +71,7 @@ impl<'s> Robot<'s> {
     }
 
     /// Follows redirects on this server; ends at a page, or at the first address elsewhere.
-    pub(super) async fn follow(&mut self, mut answer: Answer) -> Answer {
+    pub(crate) async fn follow(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..10 {
             match location(&answer) {
                 Some(location) if location.starts_with('/') => answer = self.get(&location).await,
@@ -70,12 +82,12 @@ impl<'s> Robot<'s> {
     }
 }
 
-pub(super) fn location(answer: &Answer) -> Option<String> {
+pub(crate) fn location(answer: &Answer) -> Option<String> {
     answer.headers.get("location").map(|value| value.to_str().unwrap().to_owned())
 }
 
 /// The parameters of an address.
-pub(super) fn query(url: &str) -> BTreeMap<String, String> {
+pub(crate) fn query(url: &str) -> BTreeMap<String, String> {
     let text = url.split_once('?').map_or("", |(_, query)| query);
     text.split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -91,16 +103,28 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 /// The first form of a page that posts.
-pub(super) fn form(answer: &Answer) -> Form {
-    let start = answer.text.find("<form method=\"post\"").unwrap_or_else(|| panic!("no form in {}", answer.text));
-    let text = &answer.text[start..];
-    let text = &text[..text.find("</form>").unwrap()];
-    let action = attribute(text, "action").unwrap();
-    let fields = text
-        .split('<')
-        .filter(|tag| tag.starts_with("input "))
-        .filter(|tag| attribute(tag, "type").is_none_or(|kind| kind != "radio"))
-        .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())))
-        .collect();
-    Form { action, fields }
+pub(crate) fn form(answer: &Answer) -> Form {
+    forms(answer).into_iter().next().unwrap_or_else(|| panic!("no form in {}", answer.text))
+}
+
+/// The first form of a page that posts to an address that ends so.
+pub(crate) fn form_to(answer: &Answer, action: &str) -> Form {
+    let found = forms(answer).into_iter().find(|form| form.action.ends_with(action));
+    found.unwrap_or_else(|| panic!("no form to {action} in {}", answer.text))
+}
+
+/// The forms of a page that post.
+pub(crate) fn forms(answer: &Answer) -> Vec<Form> {
+    let of = |text: &str| {
+        let text = &text[..text.find("</form>").unwrap()];
+        let action = attribute(text, "action").unwrap();
+        let fields = text
+            .split('<')
+            .filter(|tag| tag.starts_with("input "))
+            .filter(|tag| attribute(tag, "type").is_none_or(|kind| kind != "radio"))
+            .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())))
+            .collect();
+        Form { action, fields }
+    };
+    answer.text.split("<form").skip(1).filter(|text| text.contains(" method=\"post\"")).map(of).collect()
 }
