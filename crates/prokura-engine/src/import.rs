@@ -369,8 +369,9 @@ impl Engine {
         };
         if let Some(there) = there {
             let now = self.clock.now();
-            let group = tx.predefined_group_of(&tenant.id, &customer.id, &row.legal_entity).await?;
-            let is_same_group = group.as_deref() == Some(row.group.as_str());
+            let (member, entity) = (customer.id.as_str(), &row.legal_entity);
+            // Somebody may be a contact and have a role besides, as the people of a subsidiary do in its parent.
+            let is_same_group = tx.is_in_predefined_group(&tenant.id, member, entity, row.group.as_str()).await?;
             if there.kind == row.kind && there.is_primary == row.is_primary && there.origin.is_none() && is_same_group {
                 return Ok(RowOutcome::Unchanged);
             }

@@ -124,12 +124,14 @@ impl Engine {
         installation()
     }
 
-    /// Whether the door for the first operator has closed.
+    /// Whether there is somebody to run the installation: the door for the first operator has closed, or one was made on
+    /// this machine.
     ///
     /// # Errors
     /// Only faults.
     pub async fn is_set_up(&self) -> Result<bool, Error> {
-        Ok(self.store.read().await?.installation_value("set_up_closed_at").await?.is_some())
+        let mut reader = self.store.read().await?;
+        Ok(reader.installation_value("set_up_closed_at").await?.is_some() || !reader.operators("", 1).await?.is_empty())
     }
 
     /// Who a token stands for.

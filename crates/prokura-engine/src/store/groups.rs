@@ -188,25 +188,6 @@ impl Reader {
         row.map(|row| row.get(0)).transpose()
     }
 
-    /// The predefined group (Admin, Buyer, Requester, Contact) of a customer in an entity, the strongest first.
-    pub(crate) async fn predefined_group_of(
-        &mut self,
-        tenant: &TenantId,
-        customer: &CustomerId,
-        entity: &LegalEntityId,
-    ) -> Result<Option<String>, StoreError> {
-        let row = self
-            .query_one(
-                "SELECT g.code FROM customer_group_members m
-                   JOIN customer_groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
-                  WHERE m.tenant_id = $1 AND m.member_id = $2 AND g.legal_entity_id = $3 AND g.code IS NOT NULL
-                  ORDER BY CASE g.code WHEN 'B2B_CONTACT' THEN 1 ELSE 0 END, g.code LIMIT 1",
-                params![tenant, customer, entity],
-            )
-            .await?;
-        row.map(|row| row.get(0)).transpose()
-    }
-
     /// The code of the one Admin, Buyer or Requester group of an entity a customer is in.
     pub(crate) async fn role_of(
         &mut self,

@@ -170,7 +170,6 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     levels_below(tenant, &id("le-1"));
     parent_chain(tenant, &id("le-2"));
     password(tenant, &id("ann"));
-    predefined_group_of(tenant, &id("ann"), &id("le-1"));
     refresh_token(tenant, &cast.token);
     seals(tenant, 0, 9);
     segment(tenant, &id("seg"));

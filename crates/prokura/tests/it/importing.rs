@@ -292,3 +292,27 @@ async fn a_stopped_import_goes_on_when_started_again() {
     let again = import(&server, &tenant, files.path()).await;
     assert_eq!(again.kinds[1].1.unchanged, ROWS as u64);
 }
+
+#[tokio::test]
+async fn who_has_a_role_and_is_a_contact_besides_is_not_changed_again_and_again() {
+    let server = TestServer::start().await;
+    let tenant = server.tenant("acme").await;
+    let entities = "id,name,type,parent_id,country,city,address,postal_code,phone\n\
+                    mother,Mother,COMPANY,,DE,,,,\nchild,Child,SUBSIDIARY,mother,DE,,,,\n";
+    let customers =
+        "email,first_name,last_name,job_title,phone,preferred_language,password\nann@a.example,Ann,Abel,,,de,\n";
+    // Whoever is in a subsidiary's group is in the parent's as well.
+    let assignments = "customer_email,legal_entity_id,type,primary,group\n\
+                       ann@a.example,child,PRIMARY,true,ADMIN\nann@a.example,mother,CONTACT,false,CONTACT\n";
+    let files = folder(&[
+        ("legal_entities.csv", entities),
+        ("customers.csv", customers),
+        ("contact_assignments.csv", assignments),
+    ]);
+    assert!(import(&server, &tenant, files.path()).await.faults.is_empty());
+    for _ in 0..2 {
+        let again = import(&server, &tenant, files.path()).await;
+        let (kind, counts) = &again.kinds[2];
+        assert_eq!((*kind, counts.unchanged, counts.updated), ("contact_assignments", 2, 0));
+    }
+}
