@@ -7,8 +7,12 @@ use std::fs;
 use std::path::Path;
 
 /// What `prokura generate` can print, and the file that keeps it.
-const FILES: &[(&str, &str)] =
-    &[("openapi", "docs/openapi.json"), ("config", "prokura.example.toml"), ("schema", "docs/schema.md")];
+const FILES: &[(&str, &str)] = &[
+    ("openapi", "docs/openapi.json"),
+    ("cli", "docs/cli.md"),
+    ("config", "prokura.example.toml"),
+    ("schema", "docs/schema.md"),
+];
 
 /// Writes the generated files, or with `check` compares them; `true` when nothing is left to do.
 ///

@@ -151,6 +151,8 @@ pub enum ConfigCommand {
 pub enum Generated {
     /// The description of the administration API.
     Openapi,
+    /// The page of the commands.
+    Cli,
     /// The annotated configuration.
     Config,
     /// The tables.
