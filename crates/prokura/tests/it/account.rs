@@ -21,7 +21,7 @@ async fn come_in(native: &Native, robot: &mut Robot<'_>, start: &str, password: 
     robot.follow(answer).await
 }
 
-async fn logged_in<'n>(native: &'n Native) -> Robot<'n> {
+async fn logged_in(native: &Native) -> Robot<'_> {
     let mut robot = native.robot();
     let page = come_in(native, &mut robot, "account", PASSWORD).await;
     assert!(page.status == 200 && page.text.contains("<h1>Profile</h1>"), "{}", page.text);
@@ -163,7 +163,7 @@ async fn pages_speak_the_language_that_was_chosen(database: Database) {
     // A browser that says nothing sees the tenant's language; one that does, its own.
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
     let mut site = engine.sites(tenant).await.unwrap().remove(0);
-    site.language = "de_DE".to_owned();
+    "de_DE".clone_into(&mut site.language);
     engine.put_site(tenant, &site, &Actor::System, &origin()).await.unwrap();
     let path = native.path("login");
     assert!(native.robot().get(&path).await.text.contains("<html lang=\"de\">"));
@@ -189,8 +189,8 @@ async fn what_is_no_page_is_told_so_in_the_looks_of_the_shop(database: Database)
 async fn pages_wear_the_colors_of_the_tenant(database: Database) {
     let native = Native::new(database).await;
     let mut settings = native.world.tenant.settings.clone();
-    settings.pages.accent = "#7a1f5c".to_owned();
-    settings.pages.logo = "/assets/acme.svg".to_owned();
+    "#7a1f5c".clone_into(&mut settings.pages.accent);
+    "/assets/acme.svg".clone_into(&mut settings.pages.logo);
     let (engine, tenant, from) = (native.world.engine(), &native.world.tenant, origin());
     engine.update_tenant(tenant, "acme", true, &settings, None, &Actor::System, &from).await.unwrap();
     let mut robot = native.robot();

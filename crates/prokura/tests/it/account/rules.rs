@@ -239,7 +239,8 @@ async fn s96_a_login_leads_back_to_a_page_of_the_account_and_nowhere_else(databa
         "https://id.prokura.example/t/acme/account",
     ] {
         let mut robot = native.robot();
-        let to: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let to: Vec<String> = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let to = to.concat();
         let page = robot.get(&native.path(&format!("login?to={to}"))).await;
         let page = robot.submit(&form(&page), &[("username", "ann@a.example"), ("to", evil)]).await;
         let answer = robot.submit(&form(&page), &[("password", PASSWORD), ("to", evil)]).await;
@@ -376,8 +377,8 @@ async fn s106_a_reset_link_is_used_once_by_its_button_and_ends_sessions(database
     let short = robot.submit(&reset, &[("new_password", "short")]).await;
     assert_eq!((short.status, short.text.contains("at least 6 characters")), (422, true));
     assert!(is_in(&native, &mut there).await);
-    let set = robot.submit(&reset, &[("new_password", NEW), ("action", "set")]).await;
-    assert!(set.status == 200 && set.text.contains("<h1>Your password is set</h1>"), "{}", set.text);
+    let done = robot.submit(&reset, &[("new_password", NEW), ("action", "set")]).await;
+    assert!(done.status == 200 && done.text.contains("<h1>Your password is set</h1>"), "{}", done.text);
     assert!(!is_in(&native, &mut there).await && !is_in(&native, &mut robot).await);
     for again in [robot.submit(&reset, &[("new_password", NEW)]).await, robot.get(&link).await] {
         assert!(again.status == 410 && again.text.contains("This link does not work any more"), "{}", again.text);
