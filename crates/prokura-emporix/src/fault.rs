@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 /// What an unknown, suspended or mute tenant is answered with.
 const WRONG_TENANT: &str = "The tenant information provided with the request is not valid.";
+/// The longest a caller of this dialect is told to wait, whatever it will be: its SDK repeats calls by itself when told to
+/// wait for up to eight seconds, and takes anything longer for a failure (E-42).
+const MAX_RETRY_AFTER_SECONDS: u32 = 8;
 /// The challenge next to a refused access token (RFC 6750 section 3).
 const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
 /// The challenge next to everything else that needs to be proven.
@@ -291,7 +294,7 @@ impl From<Refusal> for Said {
             Refusal::Throttled { retry_after_seconds } => {
                 let message = "Too many attempts. Try again in a moment.";
                 let mut told = Told::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
-                told.retry_after_seconds = Some(retry_after_seconds);
+                told.retry_after_seconds = Some(retry_after_seconds.min(MAX_RETRY_AFTER_SECONDS));
                 told
             }
             Refusal::NotAssigned => {

@@ -64,16 +64,14 @@ impl Engine {
                 return Err(Refusal::invalid("password", "this is not the present password").into());
             }
             self.attempt_was_right(&mut tx, tenant, &attempt, now).await?;
-            let (_, is_within) =
+            let (_, allowed) =
                 self.take_request(&mut tx, tenant, "change_email", request.new_email.key(), origin, now).await?;
-            let refusal = Refusal::Throttled { retry_after_seconds: 0 };
             let actor = Actor::Customer(id.clone());
             let mut entry =
                 Entry::new(&actor, "customer.request_email_change", "customer", id.as_str()).session(caller.session);
-            if is_within {
-                self.put_down(&mut tx, tenant, &errand, now).await?;
-            } else {
-                entry = entry.refused(&refusal);
+            match &allowed {
+                Ok(()) => self.put_down(&mut tx, tenant, &errand, now).await?,
+                Err(refusal) => entry = entry.refused(refusal),
             }
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;

@@ -62,13 +62,11 @@ impl Engine {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            let (account, is_within) = self.take_request(&mut tx, tenant, verb, email.key(), origin, now).await?;
-            let refusal = Refusal::Throttled { retry_after_seconds: 0 };
+            let (account, allowed) = self.take_request(&mut tx, tenant, verb, email.key(), origin, now).await?;
             let mut entry = Entry::new(&Actor::Guest, verb, "account", &account);
-            if is_within {
-                self.put_down(&mut tx, tenant, errand, now).await?;
-            } else {
-                entry = entry.refused(&refusal);
+            match &allowed {
+                Ok(()) => self.put_down(&mut tx, tenant, errand, now).await?,
+                Err(refusal) => entry = entry.refused(refusal),
             }
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;

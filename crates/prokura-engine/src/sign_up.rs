@@ -69,10 +69,9 @@ impl Engine {
         retrying!(async {
             let mut tx = self.store.write().await?;
             let now = self.clock.now();
-            let (_, is_within) =
-                self.take_request(&mut tx, tenant, "sign_up", request.email.key(), origin, now).await?;
+            let (_, allowed) = self.take_request(&mut tx, tenant, "sign_up", request.email.key(), origin, now).await?;
             tx.commit().await?;
-            if is_within { Ok(()) } else { Err(Error::from(Refusal::Throttled { retry_after_seconds: 8 })) }
+            allowed.map_err(Error::from)
         })?;
         let phc = self.password_hash(tenant, &NewPassword::Plain(request.password.clone())).await?;
         retrying!(self.sign_up_once(tenant, request, &phc, origin))

@@ -46,6 +46,7 @@ pub(crate) use outbox::OutboxRow;
 pub(crate) use sessions::{NewFamily, NewSession, SessionRow};
 pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
+pub(crate) use throttle::Spent;
 
 use crate::feed::Feed;
 use prokura_domain::{Revocation, TenantId, Timestamp};

@@ -1,7 +1,10 @@
 //! Throttling without lock-out (S-100, S-101). A slot is taken before anything is checked, for unknown names too; a
 //! device that has been let in before has a budget of its own that strangers cannot use up.
 
-use crate::{Engine, Error, Origin, Refusal, Tenant, store::Tx};
+use crate::{
+    Engine, Error, Origin, Refusal, Tenant,
+    store::{Spent, Tx},
+};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
@@ -9,8 +12,6 @@ use prokura_domain::Timestamp;
 use prokura_jose::Secret;
 use std::collections::HashMap;
 
-/// The longest a caller is told to wait; clients give up on more.
-const MAX_RETRY_AFTER_SECONDS: u32 = 8;
 /// How much wider the budgets of an address prefix and of the whole tenant are than that of an account.
 const ADDRESS_FACTOR: i64 = 20;
 const TENANT_FACTOR: i64 = 1_000;
@@ -31,6 +32,19 @@ pub(crate) struct Throttle {
     key: hmac::Key,
     guess_key: hmac::Key,
     guesses: Mutex<HashMap<[u8; 16], Timestamp>>,
+}
+
+/// Milliseconds until an attempt like the one that was just refused, and given back, is let in again; `None` when it
+/// was within the budget.
+fn wait_millis(spent: Spent, limit: i64, refill_millis: i64, now: Timestamp) -> Option<i64> {
+    let surplus = spent.slots - limit;
+    (surplus > 0).then(|| surplus.saturating_mul(refill_millis) - now.millis_since(spent.since))
+}
+
+/// The refusal of somebody who has to wait that long.
+fn throttled(wait_millis: i64) -> Refusal {
+    let seconds = u32::try_from(wait_millis.max(1).unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX);
+    Refusal::Throttled { retry_after_seconds: seconds }
 }
 
 /// A slot that was taken.
@@ -124,27 +138,28 @@ impl Engine {
             (throttle.name(&[door, "address", &prefix]), limit * ADDRESS_FACTOR, refill_millis / ADDRESS_FACTOR),
             (throttle.name(&[door, "everybody"]), limit * TENANT_FACTOR, refill_millis / TENANT_FACTOR),
         ];
-        let mut is_spent = false;
+        let mut wait = None;
         for (key, limit, refill_millis) in budgets {
-            is_spent |= tx.take_attempt(&tenant.id, &key, refill_millis.max(1), now).await? > limit;
+            let refill_millis = refill_millis.max(1);
+            let spent = tx.take_attempt(&tenant.id, &key, refill_millis, now).await?;
+            wait = wait.max(wait_millis(spent, limit, refill_millis, now));
             attempt.budgets.push(key);
         }
-        if is_spent {
+        if let Some(wait) = wait {
             // Waiting must help: what was refused without a check does not count.
             for key in &attempt.budgets {
                 tx.give_back_attempt(&tenant.id, key).await?;
             }
             tx.commit().await?;
-            let seconds = tenant.settings.login_refill_seconds.clamp(1, MAX_RETRY_AFTER_SECONDS);
-            return Err(Refusal::Throttled { retry_after_seconds: seconds }.into());
+            return Err(throttled(wait).into());
         }
         tx.commit().await?;
         Ok(attempt)
     }
 
     /// Takes a slot for asking for something that has no secret to be wrong: a mail, an account. Returns the account's
-    /// name in the trail, and whether its own budget still had one; an address prefix or a tenant that spent theirs is
-    /// refused.
+    /// name in the trail, and the refusal when its own budget had none left; an address prefix or a tenant that spent
+    /// theirs is refused.
     pub(crate) async fn take_request(
         &self,
         tx: &mut Tx<'_>,
@@ -153,7 +168,7 @@ impl Engine {
         name: &str,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<(String, bool), Error> {
+    ) -> Result<(String, Result<(), Refusal>), Error> {
         let throttle = &self.throttle;
         let account = throttle.name(&[door, "account", name]);
         let of_account = throttle.name(&[door, "budget", &account]);
@@ -162,12 +177,18 @@ impl Engine {
             (throttle.name(&[door, "everybody"]), REQUESTS_PER_TENANT, REQUEST_REFILL_MILLIS / 1_000),
         ];
         for (key, limit, refill_millis) in others {
-            if tx.take_attempt(&tenant.id, &key, refill_millis, now).await? > limit {
-                return Err(Refusal::Throttled { retry_after_seconds: MAX_RETRY_AFTER_SECONDS }.into());
+            let spent = tx.take_attempt(&tenant.id, &key, refill_millis, now).await?;
+            if let Some(wait) = wait_millis(spent, limit, refill_millis, now) {
+                return Err(throttled(wait).into());
             }
         }
         let spent = tx.take_attempt(&tenant.id, &of_account, REQUEST_REFILL_MILLIS, now).await?;
-        Ok((account, spent <= REQUESTS_PER_ACCOUNT))
+        let Some(wait) = wait_millis(spent, REQUESTS_PER_ACCOUNT, REQUEST_REFILL_MILLIS, now) else {
+            return Ok((account, Ok(())));
+        };
+        // Waiting must help, however often is asked meanwhile.
+        tx.give_back_attempt(&tenant.id, &of_account).await?;
+        Ok((account, Err(throttled(wait))))
     }
 
     /// The secret was right: the slots are given back, and the device is known from now on.

@@ -70,9 +70,11 @@ fn what_the_wire_names_by_another_word_is_named_by_it() {
 
 #[test]
 fn whoever_has_to_wait_is_told_how_long() {
-    let response = E2::from(Refusal::Throttled { retry_after_seconds: 8 }).into_response();
-    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "8");
+    for (retry_after_seconds, told) in [(3, "3"), (8, "8"), (60, "8")] {
+        let response = E2::from(Refusal::Throttled { retry_after_seconds }).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), told, "no more than the SDK takes (E-42)");
+    }
     let response = E3::from(Error::Fault(Fault::Worker)).into_response();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "1");

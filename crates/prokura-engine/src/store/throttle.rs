@@ -3,16 +3,25 @@
 use super::{Reader, StoreError, Tx, params};
 use prokura_domain::{TenantId, Timestamp};
 
+/// What is spent of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// Slots, that of this attempt among them.
+    pub(crate) slots: i64,
+    /// When a slot last came back, or would have.
+    pub(crate) since: Timestamp,
+}
+
 impl Tx<'_> {
-    /// Takes one slot of the budget `key` before anything is checked, and returns how many are then spent. A slot is
-    /// given back every `refill_millis` (a leaking bucket).
+    /// Takes one slot of the budget `key` before anything is checked, and returns what is spent then. A slot is given
+    /// back every `refill_millis` (a leaking bucket).
     pub(crate) async fn take_attempt(
         &mut self,
         tenant: &TenantId,
         key: &str,
         refill_millis: i64,
         now: Timestamp,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Spent, StoreError> {
         let row = self
             .query_one(
                 "INSERT INTO login_failures (tenant_id, key_hash, failures, window_at) VALUES ($1, $2, 1, $3)
@@ -21,11 +30,14 @@ impl Tx<'_> {
                             WHEN login_failures.failures <= ($3 - login_failures.window_at) / $4 THEN 1
                             ELSE login_failures.failures - ($3 - login_failures.window_at) / $4 + 1 END,
                         window_at = login_failures.window_at + (($3 - login_failures.window_at) / $4) * $4
-                 RETURNING failures",
+                 RETURNING failures, window_at",
                 params![tenant, key, now, refill_millis],
             )
             .await?;
-        row.map_or(Ok(1), |row| row.get(0))
+        match row {
+            Some(row) => Ok(Spent { slots: row.get(0)?, since: row.get(1)? }),
+            None => Ok(Spent { slots: 1, since: now }),
+        }
     }
 
     /// Gives one slot back: the attempt was right.

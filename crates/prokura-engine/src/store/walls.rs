@@ -296,7 +296,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     set_context_customer(tenant, &cast.session, Some(&id("bob")), LATER);
     set_context_entity(tenant, &cast.session, None);
     set_password(tenant, &id("ann"), "c-9", "other", false, LATER);
-    take_attempt(tenant, "budget", 1_000_000_000, NOW);
+    take_attempt(tenant, "budget", 1_000_000_000, NOW) => |spent: super::Spent| spent.slots != 0;
     take_turn(tenant, "k", "h", Timestamp::from_millis(10_000_000));
     update_address(tenant, &id("ann"), &id("ad-1"), &AddressBody::default(), LATER);
     update_client(tenant, &client_row("sf"), None, LATER);

@@ -2,7 +2,7 @@
 
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
 use prokura_domain::{ClientKind, Email, RefreshPolicy};
-use prokura_engine::{Bearer, ClientCredentials, Error, LogIn, Origin, Refusal};
+use prokura_engine::{Bearer, ClientCredentials, Error, LogIn, Origin, Profile, Refusal, SignUpRequest};
 use prokura_testkit::Database;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,13 +10,22 @@ fn from(last: u8) -> Origin {
     Origin { address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))), ..origin() }
 }
 
+/// How long somebody is told to wait, in seconds; `None` for who is not.
+fn told_to_wait<T>(result: &Result<T, Error>) -> Option<u32> {
+    match result {
+        Err(Error::Refused(Refusal::Throttled { retry_after_seconds })) => Some(*retry_after_seconds),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 fn is_throttled<T>(result: &Result<T, Error>) -> bool {
-    matches!(result, Err(Error::Refused(Refusal::Throttled { retry_after_seconds: 1..=8 })))
+    told_to_wait(result).is_some_and(|seconds| seconds > 0)
 }
 
 on_both_databases!(
     s100_strangers_wait_and_a_known_device_does_not,
     s100_parallel_guesses_cannot_outrun_the_budget,
+    s100_who_waits_as_long_as_told_is_let_in,
     s101_client_secrets_have_a_budget_of_their_own,
     s102_unknown_and_wrong_look_alike,
     e07_a_repeated_guess_counts_once,
@@ -65,6 +74,53 @@ async fn s100_parallel_guesses_cannot_outrun_the_budget(database: Database) {
     }
     assert!(checked <= world.tenant.settings.login_attempts, "{checked} guesses reached the hasher");
     assert_eq!(checked + throttled, 60);
+}
+
+async fn s100_who_waits_as_long_as_told_is_let_in(database: Database) {
+    let world = World::new(database, RefreshPolicy::Family).await;
+    let (engine, tenant, server) = (world.engine(), &world.tenant, &world.server);
+    let refill = tenant.settings.login_refill_seconds;
+    let guest = world.guest().await.standing;
+    let mut number = 0;
+    let mut attempt = async || {
+        number += 1;
+        let request =
+            LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(&format!("guess {number}")) };
+        engine.log_in(tenant, Bearer { standing: &guest }, &request, &from(2)).await
+    };
+    for _ in 0..tenant.settings.login_attempts {
+        assert_eq!(told_to_wait(&attempt().await), None);
+    }
+    assert_eq!(told_to_wait(&attempt().await), Some(refill), "the whole time for one more");
+    server.advance(i64::from(refill) - 3);
+    assert_eq!(told_to_wait(&attempt().await), Some(3), "what has passed counts, and asking costs nothing");
+    server.advance(2);
+    assert_eq!(told_to_wait(&attempt().await), Some(1));
+    server.advance(1);
+    assert_eq!(told_to_wait(&attempt().await), None);
+    assert_eq!(told_to_wait(&attempt().await), Some(refill), "one slot came back, and it is taken");
+
+    // Asking for what has no secret: the same.
+    let ask = async || {
+        let request = SignUpRequest {
+            email: Email::parse("eva@a.example").unwrap(),
+            password: secret(PASSWORD),
+            profile: Profile::default(),
+            address: None,
+            must_confirm: false,
+        };
+        engine.sign_up(tenant, &request, &from(2)).await
+    };
+    let wait = loop {
+        if let Some(seconds) = told_to_wait(&ask().await) {
+            break seconds;
+        }
+    };
+    assert_eq!(wait, 300);
+    server.advance(i64::from(wait) - 1);
+    assert_eq!(told_to_wait(&ask().await), Some(1));
+    server.advance(1);
+    assert_eq!(told_to_wait(&ask().await), None);
 }
 
 async fn s101_client_secrets_have_a_budget_of_their_own(database: Database) {
