@@ -29,9 +29,9 @@ pub(crate) struct Caller {
 }
 
 /// The tenant `name` means, if it speaks this dialect.
-pub(crate) async fn tenant(engine: &Engine, name: &str) -> Result<Arc<Tenant>, E2> {
+pub(crate) async fn tenant(edge: &Edge, name: &str) -> Result<Arc<Tenant>, E2> {
     let id: TenantId = name.parse().map_err(|_| E2::wrong_tenant())?;
-    let tenant = engine.tenant(&id).await?;
+    let tenant = edge.tenant(&id).await?;
     if tenant.speaks(DIALECT) { Ok(tenant) } else { Err(E2::wrong_tenant()) }
 }
 
@@ -73,7 +73,7 @@ impl FromRequestParts<Edge> for TenantPath {
     async fn from_request_parts(parts: &mut Parts, edge: &Edge) -> Result<Self, E2> {
         let params = RawPathParams::from_request_parts(parts, edge).await.map_err(|_| E2::wrong_tenant())?;
         let name = params.iter().find(|(name, _)| *name == "tenant").map_or("", |(_, value)| value);
-        let tenant = tenant(&edge.engine, name).await?;
+        let tenant = tenant(edge, name).await?;
         check_tenant_header(&parts.headers, &tenant)?;
         Ok(Self { tenant, origin: origin(parts) })
     }
@@ -86,6 +86,7 @@ impl FromRequestParts<Edge> for Caller {
         let TenantPath { tenant, origin } = TenantPath::from_request_parts(parts, edge).await?;
         let access_token = bearer_token(&parts.headers).map_err(|_| E1::invalid_access_token())?.to_owned();
         let token = verify(&edge.engine, &tenant, &access_token)?;
+        edge.check_client(&tenant, &token.token.standing.client)?;
         Ok(Self { tenant, token, origin })
     }
 }

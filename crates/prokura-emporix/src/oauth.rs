@@ -85,6 +85,8 @@ async fn client_credentials(edge: &Edge, form: &Params, origin: &Origin) -> Resu
     if !tenant.speaks(caller::DIALECT) && !tenant.speaks("oauth") {
         return Err(invalid_client());
     }
+    edge.limiter.tenant(&tenant.id).map_err(Error::from)?;
+    edge.check_client(&tenant, &client)?;
     let request = ClientCredentials { client, secret: Secret::from(secret.to_owned()), scopes };
     let granted = edge.engine.client_credentials(&tenant, &request, origin).await.map_err(refused)?;
     if let Some(wanted) = &request.scopes

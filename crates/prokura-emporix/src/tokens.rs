@@ -55,9 +55,10 @@ struct Visitor {
 async fn visitor(edge: &Edge, params: &Params, parts: &Parts) -> Result<Visitor, E2> {
     params.refuse_repeated()?;
     let name = params.one_of(&["tenant", "hybris-tenant"])?.ok_or_else(E2::wrong_tenant)?;
-    let tenant = caller::tenant(&edge.engine, name).await?;
+    let tenant = caller::tenant(edge, name).await?;
     caller::check_tenant_header(&parts.headers, &tenant)?;
     let client = params.one("client_id")?.and_then(|id| id.parse().ok()).ok_or_else(E1::invalid_api_key)?;
+    edge.check_client(&tenant, &client)?;
     Ok(Visitor { tenant, client, origin: caller::origin(parts) })
 }
 

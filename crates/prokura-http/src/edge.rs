@@ -1,8 +1,9 @@
 //! What an edge is started with, and how its router becomes a service of the accept loop.
 
-use crate::server::RequestBody;
+use crate::{Limiter, Rates, TooMany, server::RequestBody};
 use axum::{Router, body::Body, response::Response};
-use prokura_engine::Engine;
+use prokura_domain::{ClientId, TenantId};
+use prokura_engine::{Engine, Error, Tenant};
 use std::{collections::HashSet, convert::Infallible, net::IpAddr, str::FromStr, sync::Arc};
 use tower::{Service, ServiceExt as _};
 
@@ -15,12 +16,39 @@ pub struct Edge {
     pub trusted_proxies: Arc<[IpPrefix]>,
     /// The host names this server answers to, lower case, without port; empty answers to all (tests).
     pub hosts: Arc<HashSet<String>>,
+    /// How many requests addresses, tenants and clients may make.
+    pub limiter: Arc<Limiter>,
 }
 
 impl Edge {
-    /// An edge without proxies in front that answers to every host name.
+    /// An edge without proxies in front that answers to every host name, as often as it is asked.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, trusted_proxies: Arc::from([]), hosts: Arc::default() }
+        let limiter = Arc::new(Limiter::new(Rates::NONE));
+        Self { engine, trusted_proxies: Arc::from([]), hosts: Arc::default(), limiter }
+    }
+
+    /// The tenant a request is for, with the request taken into account (S-135). Every edge that serves tenants asks
+    /// here; operators, who look after them, ask the engine.
+    ///
+    /// # Errors
+    /// As [`Engine::tenant`], and [`prokura_engine::Refusal::Throttled`].
+    pub async fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Error> {
+        let tenant = self.engine.tenant(id).await?;
+        self.limiter.tenant(id)?;
+        Ok(tenant)
+    }
+
+    /// Takes a request of a client into account (S-135).
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn check_client(&self, tenant: &Tenant, client: &ClientId) -> Result<(), Error> {
+        Ok(self.limiter.client(&tenant.id, client)?)
+    }
+
+    /// Takes a request of an address into account (S-135). A proxy that is believed has no bound: it speaks for many.
+    pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        if self.trusts(address) { Ok(()) } else { self.limiter.address(address) }
     }
 
     /// Whether `address` is a proxy that is believed.

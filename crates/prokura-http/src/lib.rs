@@ -8,6 +8,7 @@ mod fuzz;
 mod origin;
 mod params;
 mod problem;
+mod rate;
 pub mod server;
 
 pub use bearer::{BearerFault, bearer_token};
@@ -15,3 +16,4 @@ pub use edge::{Edge, IpPrefix, router_service};
 pub use origin::{RequestOrigin, identify};
 pub use params::{Params, Repeated, is_form};
 pub use problem::{Problem, fault_id};
+pub use rate::{Limiter, Rate, Rates, TooMany};

@@ -1,7 +1,7 @@
-//! Where a request came from: its id, the peer's address behind trusted proxies, and the one host name check of every
-//! edge (S-55, S-99). The access log names the route, never the path or the query, so no token gets into it (S-141).
+//! Where a request came from: its id, the peer's address behind trusted proxies and how often it asks (S-135), and the one
+//! host name check of every edge (S-55, S-99). The access log names the route, never the path or the query, so no token gets into it (S-141).
 
-use crate::{Edge, Problem};
+use crate::{Edge, Problem, TooMany};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     middleware::Next,
@@ -38,12 +38,15 @@ pub async fn identify(State(edge): State<Edge>, mut request: Request, next: Next
     let request_id: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
-    let mut response = if is_known_host(&edge, &request) {
-        let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+    let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+    let address = peer.map(|peer| client_address(&edge, peer, request.headers()));
+    let mut response = if let Some(Err(too_many)) = address.map(|address| edge.check_address(address)) {
+        too_many_requests(too_many)
+    } else if is_known_host(&edge, &request) {
         let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let origin = Origin {
             request_id: Arc::clone(&request_id),
-            address: peer.map(|peer| client_address(&edge, peer, request.headers())),
+            address,
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect::<String>().into()),
         };
         request.extensions_mut().insert(RequestOrigin(origin));
@@ -63,6 +66,20 @@ pub async fn identify(State(edge): State<Edge>, mut request: Request, next: Next
     metrics::histogram!("prokura_http_request_seconds", "route" => route.to_owned())
         .record(begun.elapsed().as_secs_f64());
     tracing::debug!(target: "prokura::access", %method, route, status, request_id = &*request_id, micros = begun.elapsed().as_micros());
+    response
+}
+
+/// Told before anything is known of the request but its address. Scripts of any origin may read it, or they would take
+/// it for a dead network; it says nothing else.
+fn too_many_requests(too_many: TooMany) -> Response {
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS)
+        .code("throttled")
+        .detail("too many requests from this address")
+        .retry_after(too_many.retry_after_seconds);
+    let mut response = problem.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After, X-Request-Id"));
     response
 }
 

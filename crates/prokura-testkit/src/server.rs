@@ -6,7 +6,7 @@ use prokura_engine::{
     Actor, CreateClient, CreateTenant, DatabaseConfig, Engine, EngineConfig, MailTransport, Origin, Site,
     SystemEntropy, Tenant, TenantSettings,
 };
-use prokura_http::{Edge, router_service, server::Limits};
+use prokura_http::{Edge, Limiter, Rates, router_service, server::Limits};
 use prokura_jose::{MasterKey, Secret};
 use prokura_web::WebConfig;
 use serde_json::Value;
@@ -39,6 +39,8 @@ pub struct Options {
     /// How long tokens may be decided about without hearing from the database; `None` for ever, as nobody polls the
     /// feed while a test advances the clock.
     pub stale_seconds: Option<u32>,
+    /// How many requests are taken; without bounds unless a test is about them.
+    pub rates: Rates,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             settings: None,
             is_own_issuer: false,
             stale_seconds: None,
+            rates: Rates::NONE,
         }
     }
 }
@@ -142,6 +145,7 @@ impl TestServer {
             settings: self.options.settings.clone(),
             is_own_issuer: self.options.is_own_issuer,
             stale_seconds: self.options.stale_seconds,
+            rates: self.options.rates,
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
         Self::start_node(database, folder, mail, clock, options).await
@@ -181,7 +185,8 @@ impl TestServer {
             tokio::spawn(async move { engine.run_background(stopped).await });
         }
         let web = WebConfig { gateway_secret: Some(Arc::new(Secret::from("gateway-secret".to_owned()))) };
-        let service = router_service(prokura::app::public_router(Edge::new(engine.clone()), web));
+        let edge = Edge { limiter: Arc::new(Limiter::new(options.rates)), ..Edge::new(engine.clone()) };
+        let service = router_service(prokura::app::public_router(edge, web));
         let mut until = stopped;
         tokio::spawn(prokura_http::server::serve(listener, service, Limits::default(), async move {
             let _ = until.wait_for(|stop| *stop).await;

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use prokura_engine::{Error, Tenant};
+use prokura_engine::{Error, Refusal, Tenant};
 use prokura_http::Problem;
 use std::sync::Arc;
 
@@ -27,8 +27,14 @@ pub(crate) fn routes() -> Router<Web> {
 async fn tenant(web: &Web, name: &str) -> Result<Arc<Tenant>, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND).detail("there is no such issuer");
     let id = name.parse().map_err(|_| unknown())?;
-    match web.edge.engine.tenant(&id).await {
+    match web.edge.tenant(&id).await {
         Ok(tenant) => Ok(tenant),
+        Err(Error::Refused(Refusal::Throttled { retry_after_seconds })) => {
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS)
+                .code("throttled")
+                .detail("too many requests for this issuer")
+                .retry_after(retry_after_seconds))
+        }
         Err(Error::Refused(_)) => Err(unknown()),
         Err(Error::Fault(fault)) => Err(Problem::fault(&fault)),
     }

@@ -18,7 +18,7 @@ pub(crate) use metadata::metadata;
 use crate::Web;
 use axum::Router;
 use http::StatusCode;
-use prokura_engine::{Error, Tenant};
+use prokura_engine::{Error, Refusal, Tenant};
 use std::sync::Arc;
 
 /// The name of this dialect in a tenant's settings.
@@ -36,8 +36,9 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
 async fn tenant(web: &Web, name: &str) -> Result<Arc<Tenant>, fault::OauthFault> {
     let unknown = || fault::OauthFault::new(StatusCode::NOT_FOUND, "invalid_request", "there is no such issuer");
     let id = name.parse().map_err(|_| unknown())?;
-    match web.edge.engine.tenant(&id).await {
+    match web.edge.tenant(&id).await {
         Ok(tenant) if tenant.speaks(DIALECT) => Ok(tenant),
+        Err(Error::Refused(refusal @ Refusal::Throttled { .. })) => Err(refusal.into()),
         Ok(_) | Err(Error::Refused(_)) => Err(unknown()),
         Err(Error::Fault(fault)) => Err(fault::OauthFault::broken(&fault)),
     }

@@ -12,11 +12,17 @@ use crate::{
     },
 };
 use axum::{body::Bytes, http::Uri, response::Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prokura_domain::AuthorizationId;
 use prokura_engine::{Account, Authorization, Error, Origin, PageSession, Refusal, Tenant};
 use prokura_http::{Params, fault_id, is_form};
 use std::sync::Arc;
+
+/// The same answer, with the time after which trying again makes sense.
+pub(crate) fn after(seconds: u32, mut response: Response) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
 
 /// The parameter of another language, and what the footer's links carry.
 const LANGUAGE: &str = "ui_locales";
@@ -64,11 +70,17 @@ impl Visit {
             nowhere(StatusCode::SERVICE_UNAVAILABLE, ErrorKind::Unavailable)
         };
         let tenant = match name.parse() {
-            Ok(id) => engine.tenant(&id).await,
+            Ok(id) => web.edge.tenant(&id).await,
             Err(_) => Err(Refusal::UnknownTenant.into()),
         };
         let tenant = match tenant {
             Ok(tenant) => tenant,
+            Err(Error::Refused(Refusal::Throttled { retry_after_seconds })) => {
+                return Err(after(
+                    retry_after_seconds,
+                    nowhere(StatusCode::TOO_MANY_REQUESTS, ErrorKind::TooManyAttempts),
+                ));
+            }
             Err(Error::Refused(_)) => return Err(nowhere(StatusCode::NOT_FOUND, ErrorKind::NotFound)),
             Err(Error::Fault(fault)) => return Err(unavailable(fault)),
         };
@@ -172,8 +184,8 @@ impl Visit {
             Error::Refused(Refusal::NotFound(_) | Refusal::InvalidGrant) => {
                 self.error(StatusCode::BAD_REQUEST, ErrorKind::FlowOver)
             }
-            Error::Refused(Refusal::Throttled { .. }) => {
-                self.error(StatusCode::TOO_MANY_REQUESTS, ErrorKind::TooManyAttempts)
+            Error::Refused(Refusal::Throttled { retry_after_seconds }) => {
+                after(retry_after_seconds, self.error(StatusCode::TOO_MANY_REQUESTS, ErrorKind::TooManyAttempts))
             }
             Error::Refused(Refusal::CustomerOnHold | Refusal::CustomerInactive | Refusal::CustomerPending) => {
                 self.error(StatusCode::FORBIDDEN, ErrorKind::AccountClosed)

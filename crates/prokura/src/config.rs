@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use prokura_engine::{DatabaseConfig, MailTransport};
 use prokura_gateway::GatewayConfig;
-use prokura_http::{IpPrefix, server::Tls};
+use prokura_http::{IpPrefix, Rate, Rates, server::Tls};
 use prokura_jose::{MasterKey, Secret};
 use serde::Deserialize;
 use std::{
@@ -31,6 +31,8 @@ pub struct Config {
     pub master_key: MasterKeyConfig,
     /// Password hashing.
     pub passwords: PasswordConfig,
+    /// How many requests are taken.
+    pub limits: LimitsConfig,
     /// How mails leave.
     pub mail: MailConfig,
     /// The port of the gateway, and its routes.
@@ -221,6 +223,50 @@ impl Default for StoreConfig {
 impl Default for MasterKeyConfig {
     fn default() -> Self {
         Self { file: PathBuf::from("./prokura-data/master.key"), value: Hidden::default(), previous_files: Vec::new() }
+    }
+}
+
+/// How many requests a second are taken, and how many at once after a pause; by each node for itself. 0 a second stands
+/// for no bound.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Of an address (an IPv6 /64); loopback and trusted proxies have no bound.
+    pub address_per_second: u32,
+    /// At once.
+    pub address_burst: u32,
+    /// To a tenant, by everybody.
+    pub tenant_per_second: u32,
+    /// At once.
+    pub tenant_burst: u32,
+    /// Of a client of a tenant.
+    pub client_per_second: u32,
+    /// At once.
+    pub client_burst: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            address_per_second: 500,
+            address_burst: 5_000,
+            tenant_per_second: 5_000,
+            tenant_burst: 20_000,
+            client_per_second: 4_000,
+            client_burst: 16_000,
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// As the edges take them.
+    pub fn rates(self) -> Rates {
+        let rate = |per_second, burst| Rate { per_second, burst };
+        Rates {
+            address: rate(self.address_per_second, self.address_burst),
+            tenant: rate(self.tenant_per_second, self.tenant_burst),
+            client: rate(self.client_per_second, self.client_burst),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use prokura_domain::{Clock, Standing};
 use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Unverified};
 use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
 use prokura_http::{
-    Edge, router_service,
+    Edge, Limiter, router_service,
     server::{Limits, Tls, serve, serve_tls},
 };
 use prokura_web::WebConfig;
@@ -101,6 +101,7 @@ impl Node {
             engine: engine.clone(),
             trusted_proxies: config.server.trusted_proxies.iter().filter_map(|prefix| prefix.parse().ok()).collect(),
             hosts: Arc::new(public_hosts(config)),
+            limiter: Arc::new(Limiter::new(config.limits.rates())),
         };
         let web = WebConfig { gateway_secret: config.gateway_secret()?.map(Arc::new) };
         let listener = bind(config.server.listen, "server.listen").await?;

@@ -143,7 +143,8 @@ async fn check(web: &Web, mut visit: Visit, way: &Way, form: &Params) -> Result<
         }
         Err(Error::Refused(Refusal::Throttled { retry_after_seconds })) => {
             let minutes = retry_after_seconds.div_ceil(60).max(1);
-            refused(StatusCode::TOO_MANY_REQUESTS, Problem::TooManyAttempts { minutes })
+            let answer = refused(StatusCode::TOO_MANY_REQUESTS, Problem::TooManyAttempts { minutes });
+            answer.map(|answer| crate::visit::after(retry_after_seconds, answer))
         }
         Err(error) => Err(visit.broken(error)),
     }

@@ -104,6 +104,7 @@ async fn begin(web: &Web, visit: &Visit, params: &Params) -> Result<Authorizatio
     let (tenant, browser): (_, &Browser) = (&visit.tenant, &visit.browser);
     let id = params.one("client_id").map_err(Wrong::from)?.and_then(|text| text.parse::<ClientId>().ok());
     let id = id.ok_or(Wrong::Page("client_id is missing or no id"))?;
+    web.edge.check_client(tenant, &id)?;
     let client = engine.client(tenant, &id).await?;
     if !client.is_active {
         return Err(Error::from(Refusal::InvalidClient).into());

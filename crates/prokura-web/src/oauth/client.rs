@@ -48,6 +48,7 @@ impl FromRequest<Web> for ClientForm {
         let params = Params::parse(text);
         params.refuse_repeated()?;
         let (id, proof) = credentials(&parts.headers, &params, &tenant)?;
+        web.edge.check_client(&tenant, &id)?;
         let client = match web.edge.engine.prove_client(&tenant, &id, &proof, &origin).await {
             Ok(client) => client,
             Err(Error::Refused(Refusal::InvalidClient)) => return Err(OauthFault::invalid_client()),

@@ -29,6 +29,7 @@ async fn userinfo(
     if standing.tenant != tenant.id {
         return Err(OauthFault::invalid_token());
     }
+    web.edge.check_client(&tenant, &standing.client)?;
     let claims = web.edge.engine.userinfo(&tenant, standing).await?;
     Ok(json_answer(&Value::Object(claims)))
 }

@@ -18,6 +18,7 @@ mod forgetting;
 mod forwarded;
 mod importing;
 mod keys;
+mod limits;
 mod logs;
 mod nodes;
 mod oauth;
