@@ -171,6 +171,10 @@ file = "{folder}/master.key"
 transport = "none"
 [log]
 format = "json"
+# One load, from one client of one tenant.
+[limits]
+tenant_per_second = 0
+client_per_second = 0
 [gateway]
 listen = "127.0.0.1:0"
 [gateway.policy]

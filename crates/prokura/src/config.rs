@@ -250,10 +250,10 @@ impl Default for LimitsConfig {
         Self {
             address_per_second: 500,
             address_burst: 5_000,
-            tenant_per_second: 5_000,
-            tenant_burst: 20_000,
-            client_per_second: 4_000,
-            client_burst: 16_000,
+            tenant_per_second: 50_000,
+            tenant_burst: 200_000,
+            client_per_second: 40_000,
+            client_burst: 160_000,
         }
     }
 }
