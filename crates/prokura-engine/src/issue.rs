@@ -38,6 +38,8 @@ pub enum Door {
     AuthorizationCode,
     /// An access token, for another one.
     TokenExchange,
+    /// A device somebody let in.
+    DeviceCode,
 }
 
 impl Door {
@@ -52,6 +54,7 @@ impl Door {
         Self::PartnerToken,
         Self::AuthorizationCode,
         Self::TokenExchange,
+        Self::DeviceCode,
     ];
 
     /// The verb in the audit trail.
@@ -66,6 +69,7 @@ impl Door {
             Self::PartnerToken => "customer.exchange_partner_token",
             Self::AuthorizationCode => "customer.redeem_code",
             Self::TokenExchange => "customer.exchange_token",
+            Self::DeviceCode => "customer.redeem_device_code",
         }
     }
 
@@ -78,6 +82,7 @@ impl Door {
             Self::ClientCredentials => "client_credentials",
             Self::PartnerToken | Self::TokenExchange => "token_exchange",
             Self::AuthorizationCode => crate::authorize::GRANT,
+            Self::DeviceCode => "device_code",
         }
     }
 }

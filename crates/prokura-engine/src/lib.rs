@@ -19,6 +19,7 @@ mod company;
 mod cookie;
 mod cursor;
 mod customer;
+mod device;
 mod email_change;
 mod error;
 mod exchange;
@@ -78,6 +79,7 @@ pub use company::{
 };
 pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
+pub use device::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DeviceGrant, DevicePoll, WaitingDevice};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal, Unverified};
 pub use exchange::ExchangeToken;

@@ -3,6 +3,7 @@
 
 mod company;
 mod consent;
+mod device;
 mod identify;
 mod log_out;
 mod way;
@@ -18,7 +19,12 @@ use prokura_engine::Progress;
 pub(crate) use way::Way;
 
 pub(crate) fn routes() -> Router<Web> {
-    Router::new().merge(identify::routes()).merge(company::routes()).merge(consent::routes()).merge(log_out::routes())
+    Router::new()
+        .merge(identify::routes())
+        .merge(company::routes())
+        .merge(consent::routes())
+        .merge(log_out::routes())
+        .merge(device::routes())
 }
 
 /// Leads the browser to the next page of a login, or with the answer to the client.

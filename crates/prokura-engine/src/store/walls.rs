@@ -15,8 +15,8 @@ use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, Segment
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
-    Cast, assignment, authorization, build, category, client, client_row, company, context, event, family, group,
-    group_row, id, item, key, link, location, member, seal, segment, session, site, template, token, viewer,
+    Cast, assignment, authorization, build, category, client, client_row, company, context, device, event, family,
+    group, group_row, id, item, key, link, location, member, seal, segment, session, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -30,6 +30,7 @@ const OWN_ROWS: &[&str] = &[
     "insert_category",
     "insert_client",
     "insert_customer",
+    "insert_device",
     "insert_errand",
     "insert_group",
     "insert_legal_entity",
@@ -67,6 +68,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_guards", "goes by age, by keys that name the tenant"),
     ("tenants_with_segment_changes", "answers with tenants only"),
     ("forget_authorizations", "goes by age, by keys that name the tenant"),
+    ("forget_devices", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
@@ -192,6 +194,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     choices_of(tenant, &id("ann"), Some(&id("le-1")), 9);
     consent(tenant, &id("ann"), &id("sf"));
     cookie_session(tenant, &cast.token, NOW);
+    device_by_user_code(tenant, "BCDF-GHJK");
     category(tenant, "cat");
     categories(tenant, None, "", 9);
     category_chain(tenant, "cat");
@@ -313,6 +316,10 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     consent_to_authorization(tenant, &id("au-1"), &cast.session, NOW);
     choose_for_cookie(tenant, &cast.token, Some(&id("le-2")));
     delete_cookies_but(tenant, &id("ann"), &id("f-other"));
+    decide_device(tenant, "BCDF-GHJK", "denied", &cast.session, None, NOW);
+    insert_device(tenant, &cast.unused_token, &device(&cast.fresh("BCDF-GHJK")), NOW);
+    poll_device(tenant, &cast.token, NOW);
+    use_device(tenant, &cast.older_token, NOW);
     delete_cookie_session(tenant, &cast.token);
     exchange_authorization(tenant, &id("au-2"), LATER, NOW);
     fulfil_authorization(tenant, &id("au-1"), &cast.session, &SecretHash::of("other"), LATER, NOW);

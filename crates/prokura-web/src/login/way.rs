@@ -86,7 +86,7 @@ impl Default for ReturnTo {
 }
 
 impl ReturnTo {
-    /// What `text` names, when it is such a page; else the account's first page.
+    /// What `text` names, when it is such a page or the one that lets devices in; else the account's first page.
     pub(crate) fn of(text: &str) -> Self {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let rest = path.strip_prefix("/account");
@@ -97,6 +97,7 @@ impl ReturnTo {
         let is_query = query
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'&' | b'%' | b'+' | b'-' | b'_' | b'.' | b'~'));
+        let is_page = is_page || path == "/device";
         if is_page && is_query && text.len() <= 500 { Self(text.to_owned()) } else { Self::default() }
     }
 }

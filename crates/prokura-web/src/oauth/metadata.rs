@@ -17,6 +17,7 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "userinfo_endpoint": at("userinfo"),
         "jwks_uri": at(".well-known/jwks.json"),
         "pushed_authorization_request_endpoint": at("par"),
+        "device_authorization_endpoint": at("device_authorization"),
         "introspection_endpoint": at("introspect"),
         "revocation_endpoint": at("revoke"),
         "end_session_endpoint": at("logout"),
@@ -25,6 +26,7 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": [
             "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange",
+            "urn:ietf:params:oauth:grant-type:device_code",
         ],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [&tenant.settings.algorithm],

@@ -11,16 +11,23 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use prokura_domain::Scopes;
-use prokura_engine::{EntityWish, Error, ExchangeToken, Granted, RedeemCode, Refresh, Refusal, Unverified};
+use prokura_engine::{
+    DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DevicePoll, EntityWish, Error, ExchangeToken, Granted, RedeemCode,
+    Refresh, Refusal, Unverified, grantable_scopes,
+};
 use prokura_jose::Secret;
 use serde_json::json;
 
-/// The grant and the token types of RFC 8693.
+/// The grants and the token type of RFC 8693 and RFC 8628.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 pub(super) fn routes() -> Router<Web> {
-    Router::new().route("/t/{tenant}/token", post(token)).route("/t/{tenant}/revoke", post(revoke))
+    Router::new()
+        .route("/t/{tenant}/token", post(token))
+        .route("/t/{tenant}/revoke", post(revoke))
+        .route("/t/{tenant}/device_authorization", post(authorize_device))
 }
 
 async fn token(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
@@ -28,9 +35,11 @@ async fn token(State(web): State<Web>, form: ClientForm) -> Result<Response, Oau
         Some("authorization_code") => redeem_code(&web, &form).await?,
         Some("refresh_token") => refresh(&web, &form).await?,
         Some("client_credentials") => client_credentials(&web, &form).await?,
+        Some(DEVICE_CODE) => return poll_device(&web, &form).await,
         Some(TOKEN_EXCHANGE) => return exchange(&web, &form).await,
         Some(_) => {
-            let offered = "authorization_code, refresh_token, client_credentials and token exchange are offered";
+            let offered =
+                "authorization_code, refresh_token, client_credentials, device_code and token exchange are offered";
             return Err(OauthFault::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", offered));
         }
         None => return Err(OauthFault::invalid_request("grant_type is missing")),
@@ -65,6 +74,38 @@ async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
         Err(Error::Refused(Refusal::NotAssigned)) if keeps => Err(Refusal::InvalidGrant.into()),
         result => Ok(result?),
     }
+}
+
+/// RFC 8628 section 3.4: a device asks whether it is in.
+async fn poll_device(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> {
+    let code = form.params.one("device_code")?.ok_or_else(|| OauthFault::invalid_request("device_code is missing"))?;
+    let code = Secret::from(code.to_owned());
+    let refused = |error, description| Err(OauthFault::new(StatusCode::BAD_REQUEST, error, description));
+    match web.edge.engine.poll_device(&form.tenant, &form.client.id, &code, &form.origin).await? {
+        DevicePoll::Granted(granted) => Ok(answer(*granted, None)),
+        DevicePoll::Pending => refused("authorization_pending", "nobody has decided yet"),
+        DevicePoll::TooOften => refused("slow_down", "wait longer between two questions"),
+        DevicePoll::Denied => refused("access_denied", "somebody said no"),
+        DevicePoll::Expired => refused("expired_token", "nobody decided in time"),
+    }
+}
+
+/// `POST {issuer}/device_authorization` (RFC 8628 section 3.1)
+async fn authorize_device(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+    let legal_entity = form.params.one("legal_entity_id")?.map(str::parse).transpose();
+    let legal_entity = legal_entity.map_err(|_| OauthFault::from(Refusal::NotAssigned))?;
+    let scopes = grantable_scopes(&form.client, scopes(&form)?.as_ref());
+    let engine = &web.edge.engine;
+    let begun = engine.begin_device_grant(&form.tenant, &form.client, &scopes, legal_entity.as_ref()).await?;
+    let page = format!("{}/device", form.tenant.issuer);
+    Ok(json_answer(&json!({
+        "device_code": begun.device_code.expose(),
+        "user_code": begun.user_code,
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={}", begun.user_code),
+        "expires_in": DEVICE_SECONDS,
+        "interval": DEVICE_INTERVAL_SECONDS,
+    })))
 }
 
 /// RFC 8693: another legal entity, or fewer scopes, for an access token.

@@ -63,7 +63,7 @@ impl World {
                 &tenant,
                 "sf",
                 ClientKind::Public,
-                "guest password refresh_token token_exchange authorization_code",
+                "guest password refresh_token token_exchange authorization_code device_code",
                 "",
                 policy,
             )

@@ -4,9 +4,9 @@
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, Door, EntityWish, Error,
-    ExchangeToken, Granted, LogIn, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode,
-    SignUpRequest,
+    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, DevicePoll, Door, EntityWish,
+    Error, ExchangeToken, Granted, LogIn, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt,
+    RedeemCode, SignUpRequest,
 };
 use prokura_jose::{Algorithm, Secret, SigningKey, sign_jwt};
 use prokura_testkit::Database;
@@ -51,11 +51,12 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::SignUpConfirmation
             | Door::PartnerToken
             | Door::AuthorizationCode
-            | Door::TokenExchange,
+            | Door::TokenExchange
+            | Door::DeviceCode,
             Off::Customer | Off::Session,
         ) => true,
         (
-            Door::Refresh | Door::AuthorizationCode | Door::TokenExchange,
+            Door::Refresh | Door::AuthorizationCode | Door::TokenExchange | Door::DeviceCode,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => true,
         // Nobody chooses a company here yet.
@@ -83,6 +84,8 @@ struct Keys {
     sign_ups: VecDeque<(CustomerId, Secret)>,
     /// Codes of the authorization endpoint, one for each knock.
     codes: Vec<Secret>,
+    /// Codes of devices ann let in, one for each knock.
+    devices: Vec<Secret>,
 }
 
 async fn prepare(world: &mut World, door: Door) -> Keys {
@@ -102,8 +105,10 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         }
     }
     let codes = if door == Door::AuthorizationCode { vec![code(world).await, code(world).await] } else { Vec::new() };
+    let devices = if door == Door::DeviceCode { vec![device(world).await, device(world).await] } else { Vec::new() };
     Keys {
         codes,
+        devices,
         guest_refresh: guest.refresh.unwrap().token,
         guest: guest.standing,
         acting: acting.standing,
@@ -135,6 +140,18 @@ async fn code(world: &World) -> Secret {
         Progress::Answer(answer) => answer.outcome.unwrap(),
         page @ (Progress::LogIn | Progress::ChooseEntity | Progress::Consent) => panic!("a page more: {page:?}"),
     }
+}
+
+/// The code of a device that ann let in for `le-1`.
+async fn device(world: &World) -> Secret {
+    let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
+    let client = engine.client(tenant, &client_id("sf")).await.unwrap();
+    let entity = "le-1".parse().unwrap();
+    let begun = engine.begin_device_grant(tenant, &client, &Scopes::default(), Some(&entity)).await.unwrap();
+    let request = LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) };
+    let login = engine.log_in_to_pages(tenant, None, &request, None, &from).await.unwrap();
+    engine.decide_device(tenant, &login.cookie, &begun.user_code, true, Some(&entity), &from).await.unwrap();
+    begun.device_code
 }
 
 /// An identity provider that vouches for ann's address, and its token for her.
@@ -206,6 +223,13 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             let (_, token) = keys.sign_ups.pop_front().expect("somebody who signed up");
             engine.confirm_sign_up(tenant, bearer, &token, &from).await.map(|logged_in| logged_in.granted)
         }
+        Door::DeviceCode => {
+            let code = keys.devices.pop().expect("a device that was not let in yet");
+            match engine.poll_device(tenant, &client_id("sf"), &code, &from).await? {
+                DevicePoll::Granted(granted) => Ok(*granted),
+                poll => panic!("the device was let in: {poll:?}"),
+            }
+        }
         Door::TokenExchange => {
             let client = engine.client(tenant, &client_id("sf")).await.unwrap();
             let request = ExchangeToken { subject: &keys.acting, legal_entity: EntityWish::Keep, scopes: None };
@@ -247,7 +271,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::ClientCredentials
                 | Door::PartnerToken
                 | Door::AuthorizationCode
-                | Door::TokenExchange => &world.ann,
+                | Door::TokenExchange
+                | Door::DeviceCode => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

@@ -110,7 +110,7 @@ async fn client(world: &World, id: &str, kind: ClientKind, is_first_party: bool)
         name: format!("The {id}"),
         kind,
         scopes: SCOPES.to_owned(),
-        grants: "authorization_code refresh_token token_exchange".to_owned(),
+        grants: "authorization_code refresh_token token_exchange device_code".to_owned(),
         refresh_policy: RefreshPolicy::Rotate { leeway_seconds: 10 },
         access_seconds: None,
         refresh_seconds: None,
@@ -136,6 +136,7 @@ on_both_databases!(
     a_buyer_logs_in_chooses_a_company_and_the_tokens_carry_it,
     an_application_of_somebody_else_is_asked_for_once,
     a_company_in_the_request_is_taken_or_refused,
+    a_device_is_let_in_by_a_person_elsewhere,
     choosing_nothing_is_not_choosing_nobody,
     who_is_logged_in_gets_a_second_code_without_a_password,
     logging_out_ends_session_family_and_cookie
@@ -211,6 +212,57 @@ async fn a_company_in_the_request_is_taken_or_refused(database: Database) {
         let answer = query(&location(&answer).unwrap());
         assert_eq!(answer.get("error").map(String::as_str), Some("invalid_target"), "{foreign}");
     }
+}
+
+async fn a_device_is_let_in_by_a_person_elsewhere(database: Database) {
+    let native = Native::new(database).await;
+    let server = &native.world.server;
+    let begin = async |more: &[(&str, &str)]| {
+        let mut fields = vec![("client_id", "spa"), ("scope", "openid legal_entity")];
+        fields.extend(more);
+        let request = server.http.post(format!("{}{}", server.url, native.path("device_authorization")));
+        server.send(request.form(&fields)).await.json()
+    };
+    let poll = async |device: &Value| {
+        let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+        native.token("spa", &[grant, ("device_code", device["device_code"].as_str().unwrap())]).await
+    };
+    let error = async |device: &Value| poll(device).await.json()["error"].as_str().unwrap_or_default().to_owned();
+    let device = begin(&[("legal_entity_id", "le-2")]).await;
+    assert_eq!((device["expires_in"].as_u64(), device["interval"].as_u64()), (Some(600), Some(5)));
+    assert_eq!(error(&device).await, "authorization_pending");
+    assert_eq!(error(&device).await, "slow_down");
+
+    // A person elsewhere logs in first, and comes back to the page with the code.
+    let mut robot = native.robot();
+    let answer = robot.get(&native.path("device")).await;
+    let page = robot.follow(answer).await;
+    let page = robot.submit(&form(&page), &[("username", "ann@a.example")]).await;
+    let answer = robot.submit(&form(&page), &[("password", PASSWORD)]).await;
+    let page = robot.follow(answer).await;
+    let unknown = robot.submit(&form(&page), &[("user_code", "BBBB-BBBB"), ("action", "continue")]).await;
+    assert_eq!(unknown.status, 422);
+    let typed = device["user_code"].as_str().unwrap().replace('-', " ").to_lowercase();
+    let asked = robot.submit(&form(&page), &[("user_code", &typed), ("action", "continue")]).await;
+    assert!(asked.text.contains("LE-2") && asked.text.contains("The spa"), "{}", asked.text);
+    let done = robot.submit(&form(&asked), &[("action", "allow")]).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let tokens = poll(&device).await.json();
+    assert_eq!(tokens["legal_entity_id"].as_str(), Some("le-2"), "{tokens}");
+    assert!(tokens["id_token"].is_string() && tokens["refresh_token"].is_string());
+    assert_eq!(error(&device).await, "invalid_grant", "used once");
+
+    let other = begin(&[]).await;
+    let code = ("user_code", other["user_code"].as_str().unwrap());
+    let denied = robot.submit(&form(&page), &[code, ("action", "deny")]).await;
+    assert_eq!(denied.status, 200);
+    assert_eq!(error(&other).await, "access_denied");
+    let foreign = begin(&[("legal_entity_id", "le-3")]).await;
+    let code = ("user_code", foreign["user_code"].as_str().unwrap());
+    assert_eq!(robot.submit(&form(&page), &[code, ("action", "allow")]).await.status, 422, "not her company");
+    let late = begin(&[]).await;
+    server.advance(601);
+    assert_eq!(error(&late).await, "expired_token");
 }
 
 async fn choosing_nothing_is_not_choosing_nobody(database: Database) {

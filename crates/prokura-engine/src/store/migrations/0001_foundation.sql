@@ -406,6 +406,25 @@ CREATE UNIQUE INDEX authorizations_by_code ON authorizations (tenant_id, code_ha
 CREATE UNIQUE INDEX authorizations_by_push ON authorizations (tenant_id, pushed_hash) WHERE pushed_hash IS NOT NULL;
 CREATE INDEX authorizations_by_end ON authorizations (expires_at);
 
+-- Devices without a browser that wait for somebody to let them in.
+CREATE TABLE device_grants (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    hash TEXT NOT NULL,
+    user_code TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    legal_entity_id TEXT,
+    session_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'allowed', 'denied', 'used')),
+    state_at BIGINT NOT NULL,
+    polled_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash)
+);
+CREATE UNIQUE INDEX device_grants_by_user_code ON device_grants (tenant_id, user_code);
+CREATE INDEX device_grants_by_end ON device_grants (expires_at);
+
 -- What a customer let a client of somebody else have.
 CREATE TABLE consents (
     tenant_id TEXT NOT NULL,

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        ClientRow, ContextRow, KeyRow, NewAuthorization, NewClient, NewCustomer, NewFamily, NewLink, NewRefreshToken,
-        NewSession, SealRow, Site, Store, StoreError,
+        ClientRow, ContextRow, DeviceRow, KeyRow, NewAuthorization, NewClient, NewCustomer, NewFamily, NewLink,
+        NewRefreshToken, NewSession, SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
@@ -192,6 +192,18 @@ pub(super) fn authorization(pushed: Option<&'static str>, id: &'static str) -> N
         request: Box::leak(Box::default()),
         pushed: pushed.map(|text| &*Box::leak(Box::new(SecretHash::of(text)))),
         browser: Some(Box::leak(Box::new(SecretHash::of("browser")))),
+        expires_at: LATER,
+    }
+}
+
+pub(super) fn device(user_code: &str) -> DeviceRow {
+    DeviceRow {
+        user_code: user_code.to_owned(),
+        client: id("sf"),
+        scope: String::new(),
+        legal_entity: None,
+        session: None,
+        state: "pending".to_owned(),
         expires_at: LATER,
     }
 }
@@ -397,6 +409,9 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
         tx.bind_authorization(&acme, &id(name), &cast.session, NOW).await?;
     }
     tx.fulfil_authorization(&acme, &id("au-2"), &cast.session, &SecretHash::of("code"), LATER, NOW).await?;
+    tx.insert_device(&acme, &cast.token, &device("BCDF-GHJK"), NOW).await?;
+    tx.insert_device(&acme, &cast.older_token, &device("LMNP-QRST"), NOW).await?;
+    tx.decide_device(&acme, "LMNP-QRST", "allowed", &cast.session, None, NOW).await?;
     tx.put_consent(&acme, &id("ann"), &id("sf"), "openid", NOW).await?;
     tx.insert_cookie_session(&acme, &cast.token, &cast.session, LATER, LATER, NOW).await?;
     tx.take_turn(&acme, "k", "h", LATER).await?;
