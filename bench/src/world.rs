@@ -194,7 +194,7 @@ async fn tenant(engine: &Engine, id: &str, algorithm: &str) -> Result<Arc<Tenant
     let settings = TenantSettings {
         algorithm: algorithm.to_owned(),
         // The load comes from one address.
-        login_attempts: 1_000_000,
+        login_attempts: 86_400,
         ..prokura::app::tenant_template()
     };
     let request = CreateTenant { id: id.parse()?, name: id.to_owned(), settings: Some(settings) };
