@@ -112,7 +112,7 @@ pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
 pub use settings::{GroupTemplate, Lifetimes, MailSettings, PageSettings, SignUp, TenantSettings, group_name};
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
-pub use tenant::{CreateTenant, Tenant, TenantSummary};
+pub use tenant::{CreateTenant, Metadata, Tenant, TenantSummary};
 
 use feed::Feed;
 use moka::sync::Cache;

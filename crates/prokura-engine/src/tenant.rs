@@ -9,7 +9,7 @@ use crate::{
 };
 use prokura_domain::{PasswordPolicy, RevocationKind, Scopes, SiteId, TenantId, Timestamp};
 use prokura_jose::{HmacKey, Jwks, TokenMinter};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How far the clocks of those who issue, revoke and forget may be apart: each is within 30 seconds of the database's.
 /// An answer that is repeated to a client whose first one was lost lasts up to a minute longer than what is noted.
@@ -39,6 +39,15 @@ pub struct Tenant {
     pub(crate) companion_key: HmacKey,
     pub(crate) customer_scopes: Scopes,
     pub(crate) public_keys: Vec<prokura_jose::PublicKey>,
+    metadata: OnceLock<Metadata>,
+}
+
+/// What a tenant's issuer says about itself, as bytes made once.
+pub struct Metadata {
+    /// The document.
+    pub bytes: Arc<[u8]>,
+    /// Its `ETag`.
+    pub etag: String,
 }
 
 /// A tenant, as lists show it.
@@ -83,6 +92,14 @@ impl Tenant {
     /// Its public keys.
     pub fn public_keys(&self) -> &[prokura_jose::PublicKey] {
         &self.public_keys
+    }
+
+    /// The metadata that `make` writes; kept until the tenant or its keys change.
+    pub fn metadata(&self, make: impl FnOnce() -> Vec<u8>) -> &Metadata {
+        self.metadata.get_or_init(|| Metadata {
+            bytes: make().into(),
+            etag: format!("\"m{}-{}\"", self.version, self.jwks.etag.trim_matches('"')),
+        })
     }
 
     /// Whether a dialect answers for it.
@@ -158,6 +175,7 @@ impl Engine {
             customer_scopes: Scopes::parse(&settings.customer_scopes)
                 .map_err(|_| crate::StoreError::Corrupt { what: "tenants.settings_json".to_owned() })?,
             public_keys: public,
+            metadata: OnceLock::new(),
             settings,
             issuer,
             version: row.version,

@@ -50,8 +50,9 @@ async fn jwks(State(web): State<Web>, Path(name): Path<String>, headers: HeaderM
 /// `GET {issuer}/.well-known/openid-configuration` and the RFC 8414 place of the same.
 async fn metadata(State(web): State<Web>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let tenant = tenant(&web, &name).await?;
-    let etag = format!("\"m{}-{}\"", tenant.version, tenant.jwks.etag.trim_matches('"'));
-    Ok(document(&headers, &etag, Body::from(oauth::metadata(&tenant).to_string())))
+    let metadata = tenant.metadata(|| oauth::metadata(&tenant).to_string().into_bytes());
+    let bytes = bytes::Bytes::from_owner(Arc::clone(&metadata.bytes));
+    Ok(document(&headers, &metadata.etag, bytes.into()))
 }
 
 /// 200 with the document, or 304 when the caller has it.
