@@ -11,6 +11,7 @@ use std::{
     fs::File,
     pin::pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use tokio::{
     runtime::Handle,
@@ -18,6 +19,10 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
+
+/// How often closing asks for an empty log, and how long it waits in between: half a second in all.
+const EMPTYING_TRIES: u32 = 50;
+const EMPTYING_PAUSE: Duration = Duration::from_millis(10);
 
 /// The connection that writes, and the group it works for.
 pub(super) struct Writer {
@@ -82,9 +87,7 @@ impl Writer {
         let Some(connection) = self.connection.take() else { return Ok(()) };
         self.nudge.notify_one();
         let lock = self.lock.take();
-        // What readers still in use keep it from tidying away, the next start does.
-        let outcome = connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        let outcome = empty_log(&connection)
             .and_then(|()| connection.close().map_err(|(_, error)| error))
             .map_err(|error| translate(&error));
         drop(lock);
@@ -263,4 +266,18 @@ async fn finish(lease: &Arc<Mutex<Writer>>, group: &Arc<Group>) -> Result<(), St
         spawn_blocking(move || writer.end_group()).await.map_err(StoreError::unavailable)?;
     }
     group.outcome.get().cloned().unwrap_or_else(|| Err(closed()))
+}
+
+/// Moves the log into the database file and empties it. A checkpoint that is still being made elsewhere answers "busy" at
+/// once, whatever patience the connection has, so this waits for it; what readers in use keep it from tidying away, the
+/// next start does.
+fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    for _ in 0..EMPTYING_TRIES {
+        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if !is_busy {
+            break;
+        }
+        std::thread::sleep(EMPTYING_PAUSE);
+    }
+    Ok(())
 }
