@@ -5,6 +5,7 @@
 use crate::{
     Actor, Client, Engine, Error, Origin, Refusal, Tenant,
     audit::Entry,
+    issue::Door,
     retrying,
     store::{AuthorizationRow, CookieRow, NewAuthorization, Tx},
 };
@@ -12,8 +13,6 @@ use prokura_domain::{AuthorizationId, ClientId, CustomerId, LegalEntityId, Scope
 use prokura_jose::{Secret, SecretHash};
 use serde::{Deserialize, Serialize};
 
-/// The grant a client must be registered for.
-pub(crate) const GRANT: &str = "authorization_code";
 /// The kind prefixes of codes and of pushed requests.
 const CODE_PREFIX: &str = "pkr_ac_";
 const PUSH_PREFIX: &str = "pkr_pr_";
@@ -374,6 +373,10 @@ impl Engine {
             let mut tx = self.store.write().await?;
             let row = tx.authorization(&tenant.id, id).await?;
             let row = self.open_row(row, browser)?;
+            if row.request.legal_entity.is_some() {
+                // The client named the company, and no form changes what it asked for (S-05).
+                return Err(Refusal::NotAssigned.into());
+            }
             let there = self.page_session_in(&mut tx, tenant, cookie).await?;
             if let Some(entity) = entity {
                 let found = tx.assignment_for_issue(&tenant.id, &there.customer, entity).await?;
@@ -492,7 +495,7 @@ impl Engine {
     async fn authorizing_client(&self, tx: &mut Tx<'_>, tenant: &Tenant, id: &ClientId) -> Result<Client, Error> {
         let client =
             tx.client(&tenant.id, id).await?.filter(|client| client.is_active).ok_or(Refusal::InvalidClient)?;
-        if !client.grants.split_ascii_whitespace().any(|grant| grant == GRANT) {
+        if !Door::AuthorizationCode.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
         Ok(crate::client::client(client))

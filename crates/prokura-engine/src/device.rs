@@ -81,7 +81,7 @@ impl Engine {
         scopes: &Scopes,
         legal_entity: Option<&LegalEntityId>,
     ) -> Result<DeviceGrant, Error> {
-        if !client.grants.split_ascii_whitespace().any(|grant| grant == Door::DeviceCode.grant()) {
+        if !Door::DeviceCode.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
         retrying!(async {
@@ -231,7 +231,7 @@ impl Engine {
                 }
                 let scopes = Scopes::parse(&row.scope).map_err(|_| Refusal::InvalidScope)?;
                 let known = tx.client(&tenant.id, client).await?.ok_or(Refusal::InvalidClient)?;
-                let is_refreshable = known.grants.split_ascii_whitespace().any(|grant| grant == Door::Refresh.grant());
+                let is_refreshable = Door::Refresh.is_among(&known.grants);
                 let order = Order {
                     tenant,
                     door: Door::DeviceCode,

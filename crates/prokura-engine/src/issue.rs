@@ -73,6 +73,11 @@ impl Door {
         }
     }
 
+    /// Whether a client with these grants, blank separated, may come in here.
+    pub(crate) fn is_among(self, grants: &str) -> bool {
+        grants.split_ascii_whitespace().any(|grant| grant == self.grant())
+    }
+
     /// The grant a client must be registered for.
     pub const fn grant(self) -> &'static str {
         match self {
@@ -81,7 +86,7 @@ impl Door {
             Self::Refresh => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::PartnerToken | Self::TokenExchange => "token_exchange",
-            Self::AuthorizationCode => crate::authorize::GRANT,
+            Self::AuthorizationCode => "authorization_code",
             Self::DeviceCode => "device_code",
         }
     }
@@ -193,7 +198,7 @@ impl Engine {
             return Err(Refusal::UnknownTenant.into());
         }
         let client = facts.client.filter(|client| client.is_active).ok_or(Refusal::InvalidClient)?;
-        if !client.grants.split_ascii_whitespace().any(|grant| grant == order.door.grant()) {
+        if !order.door.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
         if let Some(customer) = customer {

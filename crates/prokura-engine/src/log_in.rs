@@ -68,7 +68,7 @@ impl Engine {
         let client = &bearer.standing.client;
         // Asked before the password is: a client that may not log anybody in learns nothing about passwords.
         let known_client = self.store.read().await?.client(&tenant.id, client).await?.ok_or(Refusal::InvalidClient)?;
-        if !known_client.grants.split_ascii_whitespace().any(|grant| grant == Door::Password.grant()) {
+        if !Door::Password.is_among(&known_client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
         let proof = self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await?;

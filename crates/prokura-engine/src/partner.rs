@@ -125,7 +125,7 @@ impl Engine {
             return Err(Refusal::InvalidToken.into());
         }
         let client = self.client(tenant, &bearer.standing.client).await?;
-        if !client.grants.split_ascii_whitespace().any(|grant| grant == Door::PartnerToken.grant()) {
+        if !Door::PartnerToken.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
         let found = match partner.verify(token, self.clock.now()) {

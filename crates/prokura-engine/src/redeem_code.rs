@@ -58,7 +58,7 @@ impl Engine {
         }
         let scopes = Scopes::parse(&row.request.scope).map_err(|_| Refusal::InvalidScope)?;
         let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidClient)?;
-        let is_refreshable = client.grants.split_ascii_whitespace().any(|grant| grant == Door::Refresh.grant());
+        let is_refreshable = Door::Refresh.is_among(&client.grants);
         let order = Order {
             tenant,
             door: Door::AuthorizationCode,

@@ -47,7 +47,7 @@ impl FromRequest<Web> for ClientForm {
         let text = std::str::from_utf8(&bytes).map_err(|_| OauthFault::invalid_request("the body must be text"))?;
         let params = Params::parse(text);
         params.refuse_repeated()?;
-        let (id, proof) = credentials(&parts.headers, &params, &tenant)?;
+        let (id, proof) = credentials(&parts.headers, &params)?;
         web.edge.check_client(&tenant, &id)?;
         let client = match web.edge.engine.prove_client(&tenant, &id, &proof, &origin).await {
             Ok(client) => client,
@@ -58,7 +58,7 @@ impl FromRequest<Web> for ClientForm {
     }
 }
 
-fn credentials(headers: &HeaderMap, params: &Params, tenant: &Tenant) -> Result<(ClientId, ClientProof), OauthFault> {
+fn credentials(headers: &HeaderMap, params: &Params) -> Result<(ClientId, ClientProof), OauthFault> {
     let id_in_form = params.one("client_id")?;
     let secret = params.one("client_secret")?;
     let assertion = params.one("client_assertion")?;
@@ -86,7 +86,6 @@ fn credentials(headers: &HeaderMap, params: &Params, tenant: &Tenant) -> Result<
         (None, None, None) => (id_in_form.unwrap_or_default().to_owned(), ClientProof::Nothing),
     };
     let id = id.parse().map_err(|_| OauthFault::invalid_client())?;
-    let _ = tenant;
     Ok((id, proof))
 }
 

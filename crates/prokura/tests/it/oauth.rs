@@ -207,6 +207,14 @@ async fn a_company_in_the_request_is_taken_or_refused(database: Database) {
     let answer = native.log_in(&mut robot, &native.authorize("web", "&legal_entity_id=le-1"), "le-2").await;
     let code = query(&location(&answer).unwrap())["code"].clone();
     assert_eq!(native.redeem("web", &code).await.json()["legal_entity_id"].as_str(), Some("le-1"));
+    // While consent is asked for, no form can put another company in its place.
+    let answer = robot.get(&native.authorize("spa", "&legal_entity_id=le-1")).await;
+    let consent = robot.follow(answer).await;
+    let chooser = robot::Form { action: native.path("company"), fields: form(&consent).fields };
+    assert_eq!(robot.submit(&chooser, &[("legal_entity_id", "le-2")]).await.status, 422);
+    let answer = robot.submit(&form(&consent), &[("action", "allow")]).await;
+    let code = query(&location(&answer).unwrap())["code"].clone();
+    assert_eq!(native.redeem("spa", &code).await.json()["legal_entity_id"].as_str(), Some("le-1"));
     for foreign in ["le-3", "no-such", "%00"] {
         let answer = robot.get(&native.authorize("web", &format!("&legal_entity_id={foreign}"))).await;
         let answer = query(&location(&answer).unwrap());
