@@ -7,6 +7,7 @@ mod access;
 mod company;
 mod customer;
 mod id;
+mod network;
 mod policy;
 mod ports;
 mod revocation;
@@ -26,6 +27,7 @@ pub use id::{
     AddressId, AssignmentId, AuditEventId, AuthorizationId, ClientId, CustomerId, FamilyId, GrantId, GroupId,
     InvalidId, KeyId, LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId, TokenId,
 };
+pub use network::{IpPrefix, is_public_address};
 pub use policy::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, Redemption, RefreshPolicy, RefreshTokenState, Replay};
 pub use ports::{Clock, Entropy, EntropyUnavailable};
 pub use revocation::{Revocation, RevocationKind};

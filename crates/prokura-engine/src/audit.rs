@@ -98,6 +98,7 @@ pub(crate) struct Entry<'a> {
     client: Option<&'a ClientId>,
     session: Option<&'a SessionId>,
     refusal: Option<&'a Refusal>,
+    has_failed: bool,
     detail: Option<serde_json::Value>,
 }
 
@@ -105,7 +106,17 @@ impl<'a> Entry<'a> {
     /// `actor` did `verb` to `subject`.
     pub(crate) fn new(actor: &'a Actor, verb: &'static str, kind: &'static str, id: &'a str) -> Self {
         let subject = (kind, id);
-        Self { actor, verb, subject, legal_entity: None, client: None, session: None, refusal: None, detail: None }
+        Self {
+            actor,
+            verb,
+            subject,
+            legal_entity: None,
+            client: None,
+            session: None,
+            refusal: None,
+            has_failed: false,
+            detail: None,
+        }
     }
 
     pub(crate) fn entity(mut self, entity: Option<&'a LegalEntityId>) -> Self {
@@ -130,6 +141,12 @@ impl<'a> Entry<'a> {
 
     pub(crate) fn refused(mut self, refusal: &'a Refusal) -> Self {
         self.refusal = Some(refusal);
+        self
+    }
+
+    /// It broke, and nobody was refused.
+    pub(crate) fn failed(mut self) -> Self {
+        self.has_failed = true;
         self
     }
 
@@ -189,7 +206,11 @@ impl Engine {
             legal_entity: entry.legal_entity.map(ToString::to_string),
             client: entry.client.map(ToString::to_string),
             session: entry.session.map(ToString::to_string),
-            outcome: if entry.refusal.is_some() { Outcome::Refused } else { Outcome::Done },
+            outcome: match (entry.refusal, entry.has_failed) {
+                (Some(_), _) => Outcome::Refused,
+                (None, true) => Outcome::Failed,
+                (None, false) => Outcome::Done,
+            },
             refusal: entry.refusal.map(|refusal| refusal.word().to_owned()),
             request_id: origin.request_id.to_string(),
             address: origin.address.map(|address| address.to_string()),

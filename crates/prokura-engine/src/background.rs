@@ -48,7 +48,9 @@ impl Engine {
         let engine = self.clone();
         jobs.spawn(async move { every(SWEEP_INTERVAL, "sweep", || engine.sweep()).await });
         let engine = self.clone();
-        jobs.spawn(async move { every(ERRAND_INTERVAL, "run errands", || engine.run_errands()).await });
+        jobs.spawn(async move { every(ERRAND_INTERVAL, "send mails", || engine.send_mails()).await });
+        let engine = self.clone();
+        jobs.spawn(async move { every(ERRAND_INTERVAL, "make calls", || engine.make_calls()).await });
         // An error means that whoever could say stop is gone.
         let _ = stop.wait_for(|stop| *stop).await;
         jobs.shutdown().await;

@@ -129,7 +129,7 @@ impl Engine {
                 .map(|row| row.family),
         };
         if let Some(family) = family
-            && self.end_family(&mut tx, tenant, &family, "revoked", now).await?
+            && self.give_back_family(&mut tx, tenant, &family, "revoked", now).await?.is_some()
         {
             let entry = Entry::new(&actor, "token.revoke", "family", family.as_str()).client(&client.id);
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;

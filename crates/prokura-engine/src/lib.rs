@@ -8,6 +8,7 @@ mod addresses;
 mod assignment;
 mod audit;
 mod authorize;
+mod backchannel_logout;
 mod background;
 mod backup;
 mod begin_guest;
@@ -38,6 +39,7 @@ mod mail;
 mod one_time_link;
 mod operator;
 mod origin;
+mod outbound;
 mod outbox;
 mod partner;
 mod password_reset;
@@ -118,7 +120,7 @@ use feed::Feed;
 use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
-use prokura_domain::{Clock, Entropy, TenantId, Timestamp};
+use prokura_domain::{Clock, Entropy, IpPrefix, TenantId, Timestamp};
 use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken};
 use std::{
     collections::HashMap,
@@ -157,6 +159,8 @@ pub struct EngineConfig {
     pub hash_workers: usize,
     /// The way mails leave.
     pub mail: MailTransport,
+    /// Networks besides the open internet that addresses registered by clients may lie in (S-120).
+    pub outbound_networks: Vec<IpPrefix>,
     /// Memory (KiB), passes and lanes of password hashes; `None` for the default. Tests take less.
     pub hash_cost: Option<(u32, u32, u32)>,
     /// How long decisions about access tokens may rest on what the database last said, in seconds; 0 allows two missed
@@ -179,6 +183,7 @@ pub struct Inner {
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
     pub(crate) mailer: mail::Mailer,
+    pub(crate) outbound: outbound::Outbound,
     pub(crate) public_url: String,
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
@@ -216,6 +221,7 @@ impl Engine {
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
+            outbound: outbound::Outbound::new(config.outbound_networks)?,
             rights: rights::RightsCache::new(),
             origins: Cache::builder().max_capacity(ORIGINS).time_to_live(ORIGINS_LIFE).build(),
             is_deaf: AtomicBool::new(false),

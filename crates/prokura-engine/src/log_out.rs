@@ -5,13 +5,15 @@
 use crate::{
     Actor, Engine, Error, Origin, Refusal, Tenant,
     audit::Entry,
+    backchannel_logout::{ToldClient, is_openid},
     retrying,
-    store::Tx,
+    store::{EndedFamily, Tx},
     tenant::{outlasting, remembered_until},
 };
 use prokura_domain::{
     ClientId, CustomerId, FamilyId, LegalEntityId, Revocation, RevocationKind, SessionId, Standing, Timestamp,
 };
+use std::collections::BTreeSet;
 
 /// A customer logs out.
 #[derive(Clone, Debug)]
@@ -170,7 +172,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a family in `tx`; `false` when it was over before.
+    /// Ends a family in `tx`, and tells its client when nothing else of it is left in the session; `false` when it was
+    /// over before.
     pub(crate) async fn end_family(
         &self,
         tx: &mut Tx<'_>,
@@ -179,15 +182,34 @@ impl Engine {
         reason: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let Some(tokens_until) = tx.revoke_family(&tenant.id, family, reason, now).await? else { return Ok(false) };
-        let until = outlasting(tokens_until);
-        if until > now {
-            self.publish(tx, tenant, RevocationKind::Family, family.as_str(), until, now).await?;
+        let Some(ended) = self.give_back_family(tx, tenant, family, reason, now).await? else { return Ok(false) };
+        if let Some(told) = ToldClient::of(ended.client, ended.customer, ended.scope.as_deref()) {
+            let others = tx.families_of_session(&tenant.id, &ended.session).await?;
+            if !others.iter().any(|other| other.client == told.client && is_openid(other.scope.as_deref())) {
+                self.tell_clients(tx, tenant, &ended.session, BTreeSet::from([told]), now).await?;
+            }
         }
         Ok(true)
     }
 
-    /// Ends a session and its families in `tx`; `false` when it had ended before.
+    /// Ends a family in `tx` at the word of its own client, which need not be told; `None` when it was over before.
+    pub(crate) async fn give_back_family(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        family: &FamilyId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<EndedFamily>, Error> {
+        let Some(ended) = tx.revoke_family(&tenant.id, family, reason, now).await? else { return Ok(None) };
+        let until = outlasting(ended.tokens_until);
+        if until > now {
+            self.publish(tx, tenant, RevocationKind::Family, family.as_str(), until, now).await?;
+        }
+        Ok(Some(ended))
+    }
+
+    /// Ends a session and its families in `tx`, and tells their clients; `false` when it had ended before.
     pub(crate) async fn end_session_in(
         &self,
         tx: &mut Tx<'_>,
@@ -199,14 +221,17 @@ impl Engine {
         let has_ended = tx.end_session(&tenant.id, session, reason, now).await?;
         let families = tx.families_of_session(&tenant.id, session).await?;
         let mut until = now;
-        for family in &families {
-            if let Some(tokens_until) = tx.revoke_family(&tenant.id, &family.id, reason, now).await? {
-                until = until.max(outlasting(tokens_until));
+        let mut told = BTreeSet::new();
+        for family in families {
+            if let Some(ended) = tx.revoke_family(&tenant.id, &family.id, reason, now).await? {
+                until = until.max(outlasting(ended.tokens_until));
+                told.extend(ToldClient::of(ended.client, ended.customer, ended.scope.as_deref()));
             }
         }
         if until > now {
             self.publish(tx, tenant, RevocationKind::Session, session.as_str(), until, now).await?;
         }
+        self.tell_clients(tx, tenant, session, told, now).await?;
         Ok(has_ended)
     }
 

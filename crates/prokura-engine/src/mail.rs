@@ -1,7 +1,7 @@
 //! Mails: what they say, and the ways they leave by. Links in them are built from the tenant's settings, never from
 //! what a request brought along (S-99).
 
-use crate::{Tenant, one_time_link::Purpose};
+use crate::{Tenant, one_time_link::Purpose, outbox::Undone};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
@@ -13,7 +13,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use thiserror::Error;
 
 /// How long one mail may take to leave by SMTP.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,17 +38,6 @@ pub(crate) enum Mailer {
     Nowhere,
 }
 
-/// Why a mail did not leave. Its text is kept, so it names no address.
-#[derive(Debug, Error)]
-pub(crate) enum MailFault {
-    /// Trying again is pointless.
-    #[error("{0}")]
-    Forever(String),
-    /// Another time it may work.
-    #[error("{0}")]
-    ForNow(String),
-}
-
 impl Mailer {
     pub(crate) fn new(transport: MailTransport) -> Result<Self, lettre::transport::smtp::Error> {
         Ok(match transport {
@@ -66,17 +54,17 @@ impl Mailer {
     }
 
     /// Sends `message`, known as `id`. Sending it twice leaves one file.
-    pub(crate) async fn send(&self, id: &str, message: Message) -> Result<(), MailFault> {
+    pub(crate) async fn send(&self, id: &str, message: Message) -> Result<(), Undone> {
         match self {
-            Self::Nowhere => Err(MailFault::ForNow("there is no way for mails to leave".to_owned())),
+            Self::Nowhere => Err(Undone::ForNow("there is no way for mails to leave".to_owned())),
             Self::Smtp(transport) => match transport.send(message).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let status = error.status().map_or_else(String::new, |code| format!(" {code}"));
                     if error.is_permanent() {
-                        Err(MailFault::Forever(format!("the mail server refused it{status}")))
+                        Err(Undone::Forever(format!("the mail server refused it{status}")))
                     } else {
-                        Err(MailFault::ForNow(format!("the mail server could not be talked to{status}")))
+                        Err(Undone::ForNow(format!("the mail server could not be talked to{status}")))
                     }
                 }
             },
@@ -85,8 +73,8 @@ impl Mailer {
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(MailFault::ForNow(format!("the file could not be written: {error}"))),
-                    Err(_) => Err(MailFault::ForNow("the file could not be written".to_owned())),
+                    Ok(Err(error)) => Err(Undone::ForNow(format!("the file could not be written: {error}"))),
+                    Err(_) => Err(Undone::ForNow("the file could not be written".to_owned())),
                 }
             }
         }
@@ -127,17 +115,17 @@ pub(crate) fn compose(
     language: Option<&str>,
     link: &Secret,
     now: Timestamp,
-) -> Result<Message, MailFault> {
+) -> Result<Message, Undone> {
     let from: Mailbox = tenant
         .settings
         .mail
         .from
         .parse()
-        .map_err(|_| MailFault::ForNow("the sender in the tenant's settings is no address".to_owned()))?;
+        .map_err(|_| Undone::ForNow("the sender in the tenant's settings is no address".to_owned()))?;
     let to: Mailbox = to
         .as_str()
         .parse()
-        .map_err(|_| MailFault::Forever("mails cannot be written to an address of that form".to_owned()))?;
+        .map_err(|_| Undone::Forever("mails cannot be written to an address of that form".to_owned()))?;
     let is_german = language.is_some_and(|language| language.to_ascii_lowercase().starts_with("de"));
     let (subject, text) = words(purpose, is_german);
     let way = address_of(&tenant.issuer, &tenant.settings.mail.link_prefix, purpose, link);
@@ -156,7 +144,7 @@ pub(crate) fn compose(
         .message_id(Some(format!("<{id}@{host}>")))
         .header(ContentType::TEXT_PLAIN)
         .body(format!("{text}\n\n{way}\n\n{ending}\n"))
-        .map_err(|error| MailFault::ForNow(format!("the mail could not be written: {error}")))
+        .map_err(|error| Undone::ForNow(format!("the mail could not be written: {error}")))
 }
 
 /// The link: what the tenant's settings begin it with, and the token. `{purpose}` in it becomes the purpose. Without a
@@ -261,13 +249,13 @@ mod tests {
             let (url, _conversation) = mail_server(verdict).await;
             let mailer = Mailer::new(MailTransport::Smtp { url: Secret::from(url) }).unwrap();
             let fault = mailer.send("one", message()).await.unwrap_err();
-            assert_eq!(matches!(fault, MailFault::Forever(_)), is_forever, "{fault}");
+            assert_eq!(matches!(fault, Undone::Forever(_)), is_forever, "{fault}");
             assert!(!fault.to_string().contains("b.example"), "{fault}");
         }
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mailer = Mailer::new(MailTransport::Smtp { url: Secret::from(format!("smtp://{closed}")) }).unwrap();
         let fault = mailer.send("one", message()).await.unwrap_err();
-        assert!(matches!(fault, MailFault::ForNow(_)), "{fault}");
+        assert!(matches!(fault, Undone::ForNow(_)), "{fault}");
         assert!(Mailer::new(MailTransport::Smtp { url: Secret::from("http://mail.example".to_owned()) }).is_err());
     }
 

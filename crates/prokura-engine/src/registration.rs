@@ -25,6 +25,7 @@ pub enum AuthMethod {
 }
 
 /// What a client registered.
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of a document that people write")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Registration {
@@ -39,6 +40,11 @@ pub struct Registration {
     /// Its public keys as a JWK set, for [`AuthMethod::PrivateKeyJwt`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,
+    /// Where it hears that a session it takes part in is over (OpenID Connect Back-Channel Logout 1.0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether it needs the session's id to know which one. It is told in any case.
+    pub backchannel_logout_session_required: bool,
     /// Whether it belongs to the shop itself, so that nobody is asked for consent.
     pub is_first_party: bool,
     /// Whether a confidential client may leave PKCE out when it sends a nonce (S-07).
@@ -70,6 +76,12 @@ impl Registration {
                     ),
                 ));
             }
+        }
+        if let Some(uri) = &self.backchannel_logout_uri
+            && !is_web_address(uri)
+        {
+            let wish = "whole, with https (http only for loopback) and path, without fragment and user name";
+            return Err(Refusal::invalid("backchannel_logout_uri", format!("{uri}: {wish}")));
         }
         if self.origins.len() > MAX_URIS || !self.origins.iter().all(|origin| is_origin(origin)) {
             return Err(Refusal::invalid("origins", "each as https://app.example"));
@@ -108,6 +120,11 @@ fn without_port(rest: &str) -> Option<String> {
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
     let (port, path) = after.split_at(digits);
     (port.parse::<u16>().is_ok() && (path.is_empty() || path.starts_with('/'))).then(|| path.to_owned())
+}
+
+/// A redirect URI that is not an app's own scheme.
+fn is_web_address(text: &str) -> bool {
+    is_redirect_uri(text) && (text.starts_with("https:") || text.starts_with("http:"))
 }
 
 fn is_redirect_uri(text: &str) -> bool {
@@ -206,6 +223,23 @@ mod tests {
         }
         for good in ["https://app.example/cb", "http://localhost:3000/callback", "com.example.app:/cb"] {
             assert_eq!(registered(good).check(ClientKind::Public), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn logouts_are_told_to_a_web_address_only() {
+        let at = |uri: &str| Registration { backchannel_logout_uri: Some(uri.to_owned()), ..Registration::default() };
+        for good in ["https://app.example/logout", "https://app.example:8443/l?x=1", "http://127.0.0.1:3000/logout"] {
+            assert_eq!(at(good).check(ClientKind::Confidential), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://app.example/logout",
+            "com.example.app:/logout",
+            "https://app.example/l#x",
+            "https://u@app.example/",
+            "",
+        ] {
+            assert!(at(bad).check(ClientKind::Confidential).is_err(), "{bad}");
         }
     }
 }

@@ -12,8 +12,9 @@ mod rate;
 pub mod server;
 
 pub use bearer::{BearerFault, bearer_token};
-pub use edge::{Edge, IpPrefix, router_service};
+pub use edge::{Edge, router_service};
 pub use origin::{RequestOrigin, identify};
 pub use params::{Params, Repeated, is_form};
 pub use problem::{Problem, fault_id};
+pub use prokura_domain::IpPrefix;
 pub use rate::{Limiter, Rate, Rates, TooMany};

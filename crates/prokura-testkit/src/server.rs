@@ -168,6 +168,7 @@ impl TestServer {
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,
             mail: MailTransport::Folder(mail.path().to_owned()),
+            outbound_networks: vec!["127.0.0.0/8".parse().expect("a network")],
             hash_cost: Some((64, 1, 1)),
             stale_seconds: options.stale_seconds,
         };

@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How mails leave.
     pub mail: MailConfig,
+    /// Which addresses of others are called.
+    pub outbound: OutboundConfig,
     /// The port of the gateway, and its routes.
     pub gateway: GatewaySection,
     /// The port of the administration API.
@@ -118,6 +120,14 @@ pub struct MailConfig {
     pub smtp_url: Hidden,
     /// A file with the same.
     pub smtp_url_file: Option<PathBuf>,
+}
+
+/// Which addresses of others are called: those clients register for back-channel logout.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    /// Networks (addresses or ranges) besides the open internet.
+    pub networks: Vec<String>,
 }
 
 /// The gateway inside `prokura serve`, or alone as `prokura gateway`.
@@ -341,6 +351,7 @@ impl Config {
         for prefix in &self.server.trusted_proxies {
             prefix.parse::<IpPrefix>().map_err(|error| anyhow::anyhow!("server.trusted_proxies: {error}"))?;
         }
+        self.outbound_networks()?;
         if !matches!(self.log.format.as_str(), "json" | "text") {
             bail!("log.format must be json or text, not {:?}", self.log.format);
         }
@@ -368,6 +379,15 @@ impl Config {
             }
             _ => Ok(MailTransport::Nowhere),
         }
+    }
+
+    /// Networks besides the open internet that are called.
+    ///
+    /// # Errors
+    /// What is no address and no range.
+    pub fn outbound_networks(&self) -> anyhow::Result<Vec<IpPrefix>> {
+        let read = |text: &String| text.parse().map_err(|error| anyhow::anyhow!("outbound.networks: {error}"));
+        self.outbound.networks.iter().map(read).collect()
     }
 
     /// The database to open.
@@ -526,6 +546,7 @@ mod tests {
             ("[database]\nurl = \"mysql://x\"", "sqlite: or postgresql://"),
             ("[log]\nformat = \"xml\"", "json or text"),
             ("[server]\ntrusted_proxies = [\"ten\"]", "10.0.0.0/8"),
+            ("[outbound]\nnetworks = [\"ten\"]", "outbound.networks"),
         ] {
             let error = format!("{:#}", parse(text, &[]).unwrap_err());
             assert!(error.contains(expected), "{error}");

@@ -51,6 +51,7 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
         tenant_template: app::tenant_template(),
         hash_workers: config.hash_workers(),
         mail: config.mail()?,
+        outbound_networks: config.outbound_networks()?,
         hash_cost: None,
         stale_seconds: Some(config.database.stale_seconds),
     };

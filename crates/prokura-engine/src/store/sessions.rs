@@ -41,8 +41,21 @@ pub(crate) struct NewSession<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct FamilyRow {
     pub(crate) id: FamilyId,
+    pub(crate) client: ClientId,
+    /// What was granted at the native door; `None` at others.
+    pub(crate) scope: Option<String>,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) acting_for: Option<ActingFor>,
+}
+
+/// A family that was revoked.
+pub(crate) struct EndedFamily {
+    /// Until when its access tokens run.
+    pub(crate) tokens_until: Timestamp,
+    pub(crate) session: SessionId,
+    pub(crate) client: ClientId,
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) scope: Option<String>,
 }
 
 /// A token family to be stored.
@@ -209,7 +222,7 @@ impl Reader {
         session: &SessionId,
     ) -> Result<Vec<FamilyRow>, StoreError> {
         self.query(
-            "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id
+            "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id, client_id, scope
                FROM token_families WHERE tenant_id = $1 AND session_id = $2 AND state = 'active' ORDER BY id",
             params![tenant, session],
         )
@@ -225,6 +238,8 @@ fn family(row: &super::Row) -> Result<FamilyRow, StoreError> {
         id: row.get(0)?,
         customer: row.get(1)?,
         acting_for: acting_for(row.get(2)?, row.get(3)?, row.get(4)?)?,
+        client: row.get(5)?,
+        scope: row.get(6)?,
     })
 }
 
@@ -397,18 +412,19 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Revokes a family; returns until when its access tokens run, or `None` when it was over before.
+    /// Revokes a family; `None` when it was over before.
     pub(crate) async fn revoke_family(
         &mut self,
         tenant: &TenantId,
         family: &FamilyId,
         reason: &str,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    ) -> Result<Option<EndedFamily>, StoreError> {
         let row = self
             .query_one(
                 "UPDATE token_families SET state = 'revoked', state_at = $4, end_reason = $3
-                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' RETURNING tokens_until",
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active'
+                  RETURNING tokens_until, session_id, client_id, customer_id, scope",
                 params![tenant, family, reason, now],
             )
             .await?;
@@ -419,7 +435,13 @@ impl Tx<'_> {
             params![tenant, family, now],
         )
         .await?;
-        row.get(0).map(Some)
+        Ok(Some(EndedFamily {
+            tokens_until: row.get(0)?,
+            session: row.get(1)?,
+            client: row.get(2)?,
+            customer: row.get(3)?,
+            scope: row.get(4)?,
+        }))
     }
 
     /// Ends every session, family, refresh token and one-time link of a tenant; returns how many sessions.

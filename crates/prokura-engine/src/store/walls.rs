@@ -15,8 +15,9 @@ use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, Segment
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
-    Cast, assignment, authorization, build, category, client, client_row, company, context, device, event, family,
-    group, group_row, id, item, key, link, location, member, seal, segment, session, site, template, token, viewer,
+    Cast, assignment, authorization, build, category, client, client_row, company, context, device, errand, event,
+    family, group, group_row, id, item, key, link, location, member, seal, segment, session, site, template, token,
+    viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -262,7 +263,8 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
         state: CustomerState::Active,
         profile: &Profile::default(),
     }, NOW);
-    insert_errand(tenant, &cast.fresh("o-1"), "mail", "sealed", NOW);
+    insert_errand(tenant, &errand(&cast.fresh("o-1")), NOW);
+    pause_errands(tenant, "sf", LATER, 9);
     insert_family(tenant, &family(&id("f-9"), &cast.session, &id("ann"), &cast.acting_for), NOW);
     insert_join_request(tenant, "j-9", &id("bob"), &id("le-1"), NOW);
     insert_link(tenant, &cast.unused_token, &link(&id("ann")), NOW);

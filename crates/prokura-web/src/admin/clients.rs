@@ -72,6 +72,13 @@ struct RegistrationParts {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
+    /// Where it hears that a session it takes part in is over; null for nowhere.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    backchannel_logout_uri: Change<String>,
+    /// Whether it needs the session's id to know which one. It is told in any case.
+    #[serde(default)]
+    backchannel_logout_session_required: Option<bool>,
     /// Whether it belongs to the shop itself, so that nobody is asked for consent.
     #[serde(default)]
     is_first_party: Option<bool>,
@@ -91,6 +98,8 @@ impl RegistrationParts {
             || self.origins.is_some()
             || self.auth_method.is_some()
             || self.jwks.is_some()
+            || !matches!(self.backchannel_logout_uri, Change::Keep)
+            || self.backchannel_logout_session_required.is_some()
             || self.is_first_party.is_some()
             || self.may_omit_pkce.is_some()
             || self.must_push.is_some()
@@ -98,7 +107,13 @@ impl RegistrationParts {
 
     /// `there` with what is named.
     fn over(self, there: Registration) -> Registration {
+        let mut backchannel_logout_uri = there.backchannel_logout_uri;
+        self.backchannel_logout_uri.apply(&mut backchannel_logout_uri, |uri| uri);
         Registration {
+            backchannel_logout_uri,
+            backchannel_logout_session_required: self
+                .backchannel_logout_session_required
+                .unwrap_or(there.backchannel_logout_session_required),
             redirect_uris: self.redirect_uris.unwrap_or(there.redirect_uris),
             post_logout_redirect_uris: self.post_logout_redirect_uris.unwrap_or(there.post_logout_redirect_uris),
             origins: self.origins.unwrap_or(there.origins),
@@ -159,6 +174,11 @@ struct ClientView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
+    /// Where it hears that a session it takes part in is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<String>,
+    /// Whether it needs the session's id to know which one. It is told in any case.
+    backchannel_logout_session_required: bool,
     /// Whether it belongs to the shop itself, so that nobody is asked for consent.
     is_first_party: bool,
     /// Whether a confidential client may leave PKCE out when it sends a nonce.
@@ -353,6 +373,8 @@ fn view(client: Client) -> ClientView {
             AuthMethod::PrivateKeyJwt => MethodWord::PrivateKeyJwt,
         },
         jwks: client.registration.jwks,
+        backchannel_logout_uri: client.registration.backchannel_logout_uri,
+        backchannel_logout_session_required: client.registration.backchannel_logout_session_required,
         is_first_party: client.registration.is_first_party,
         may_omit_pkce: client.registration.may_omit_pkce,
         must_push: client.registration.must_push,

@@ -112,6 +112,20 @@ pub enum ClientCommand {
         #[arg(long, default_value_t = DEFAULT_LEEWAY_SECONDS, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
         leeway_seconds: u32,
     },
+    /// Say where one hears that a session it takes part in is over (back-channel logout).
+    Logout {
+        /// Whose.
+        #[command(flatten)]
+        of: TenantFlag,
+        /// Its id.
+        id: String,
+        /// The address; without it, it hears nothing.
+        #[arg(long, value_name = "URI")]
+        backchannel_logout_uri: Option<String>,
+        /// Whether it needs the session's id to know which one. It is told in any case.
+        #[arg(long, requires = "backchannel_logout_uri")]
+        backchannel_logout_session_required: bool,
+    },
     /// Switch one off, with every token it got.
     Disable {
         /// Whose.

@@ -67,6 +67,20 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
             answer(output, &text, &json)?;
             Ok(ExitCode::SUCCESS)
         }
+        ClientCommand::Logout { of, id, backchannel_logout_uri, backchannel_logout_session_required } => {
+            let tenant = tenant(engine, &of.tenant).await?;
+            let id = parse("id", &id)?;
+            let there = engine.client(&tenant, &id).await.map_err(told)?;
+            let registration =
+                Registration { backchannel_logout_uri, backchannel_logout_session_required, ..there.registration };
+            let change = ClientChange { registration: Some(registration), ..ClientChange::default() };
+            let (version, origin) = (Some(there.version), origin("client-logout"));
+            let changed = engine.update_client(&tenant, &id, &change, version, &Actor::System, &origin).await;
+            let changed = changed.map_err(told)?;
+            let uri = changed.registration.backchannel_logout_uri.as_deref().unwrap_or("nowhere");
+            answer(output, &format!("{id} hears of logouts at {uri}"), &view(&changed))?;
+            Ok(ExitCode::SUCCESS)
+        }
         ClientCommand::Disable { of, id } => set_active(engine, &of.tenant, &id, false, output).await,
         ClientCommand::Enable { of, id } => set_active(engine, &of.tenant, &id, true, output).await,
         ClientCommand::RotateSecret { of, id, overlap_seconds } => {
@@ -112,6 +126,8 @@ fn view(client: &Client) -> Value {
         "state": state(client),
         "scopes": client.scopes.split_ascii_whitespace().collect::<Vec<_>>(),
         "grants": client.grants.split_ascii_whitespace().collect::<Vec<_>>(),
+        "backchannel_logout_uri": client.registration.backchannel_logout_uri,
+        "backchannel_logout_session_required": client.registration.backchannel_logout_session_required,
         "version": client.version,
     })
 }

@@ -21,7 +21,7 @@ async fn come_in(native: &Native, robot: &mut Robot<'_>, start: &str, password: 
     robot.follow(answer).await
 }
 
-async fn logged_in(native: &Native) -> Robot<'_> {
+pub(crate) async fn logged_in(native: &Native) -> Robot<'_> {
     let mut robot = native.robot();
     let page = come_in(native, &mut robot, "account", PASSWORD).await;
     assert!(page.status == 200 && page.text.contains("<h1>Profile</h1>"), "{}", page.text);

@@ -44,6 +44,7 @@ async fn open(database: &Path, clock: Arc<TestClock>, entropy: Arc<dyn Entropy>,
         tenant_template: prokura::app::tenant_template(),
         hash_workers: 1,
         mail: MailTransport::Folder(mail.path().to_owned()),
+        outbound_networks: Vec::new(),
         hash_cost: Some((64, 1, 1)),
         stale_seconds: None,
     };

@@ -31,6 +31,11 @@ impl Native {
         Self { world, secret }
     }
 
+    /// The secret of the client `web`.
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
+
     pub(crate) fn path(&self, rest: &str) -> String {
         format!("/t/{}/{rest}", self.world.tenant.id)
     }
@@ -127,7 +132,7 @@ async fn client(world: &World, id: &str, kind: ClientKind, is_first_party: bool)
 }
 
 /// The claims of a token of ours, unverified.
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

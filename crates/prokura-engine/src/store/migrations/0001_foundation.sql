@@ -541,10 +541,14 @@ CREATE TABLE federated_identities (
 );
 CREATE UNIQUE INDEX federated_identities_by_customer ON federated_identities (tenant_id, customer_id, partner);
 
+-- Each lane is worked off for itself, so that nobody waits for another lane's peers. target is whom an errand calls: where
+-- one call fails, the others to the same wait with it.
 CREATE TABLE outbox (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
+    lane TEXT NOT NULL CHECK (lane IN ('mail', 'call')),
     kind TEXT NOT NULL,
+    target TEXT,
     payload_sealed TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
     attempts BIGINT NOT NULL,
@@ -554,7 +558,8 @@ CREATE TABLE outbox (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX outbox_by_due ON outbox (due_at, id) WHERE state = 'waiting';
+CREATE INDEX outbox_by_due ON outbox (lane, due_at, id) WHERE state = 'waiting';
+CREATE INDEX outbox_by_target ON outbox (tenant_id, target, due_at) WHERE state = 'waiting' AND target IS NOT NULL;
 CREATE INDEX outbox_by_age ON outbox (created_at);
 
 CREATE TABLE replay_guard (

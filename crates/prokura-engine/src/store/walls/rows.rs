@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        ClientRow, ContextRow, DeviceRow, KeyRow, NewAuthorization, NewClient, NewCustomer, NewFamily, NewLink,
-        NewRefreshToken, NewSession, SealRow, Site, Store, StoreError,
+        ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer, NewErrand, NewFamily,
+        NewLink, NewRefreshToken, NewSession, SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
@@ -79,6 +79,10 @@ pub(super) fn company(parent: Option<&str>) -> CreateLegalEntity {
         parent: parent.map(id),
         details: LegalEntityDetails { registration_id: Some("HRB 1".to_owned()), ..LegalEntityDetails::default() },
     }
+}
+
+pub(super) fn errand(id: &str) -> NewErrand<'_> {
+    NewErrand { id, lane: Lane::Call, kind: "logout", target: Some("sf"), payload_sealed: "sealed" }
 }
 
 pub(super) fn client(client: &prokura_domain::ClientId) -> NewClient<'_> {
@@ -401,7 +405,7 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_address(&acme, &id("ann"), &id("ad-1"), &default_address, NOW).await?;
     tx.insert_join_request(&acme, "j-1", &id("ann"), &id("le-1"), NOW).await?;
     tx.insert_link(&acme, &cast.link, &link(&id("ann")), NOW).await?;
-    tx.insert_errand(&acme, "o-1", "mail", "sealed", NOW).await?;
+    tx.insert_errand(&acme, &errand("o-1"), NOW).await?;
     for (pushed, name) in [(None, "au-1"), (None, "au-2"), (Some("pushed"), "au-3")] {
         tx.insert_authorization(&acme, &authorization(pushed, name), NOW).await?;
     }

@@ -9,7 +9,10 @@ const ACROSS_TENANTS: &[(&str, &str)] = &[
     ("DELETE FROM login_failures WHERE window_at < $1", "forgets by age"),
     ("DELETE FROM known_devices WHERE last_at < $1", "forgets by age"),
     ("DELETE FROM operator_roles WHERE operator_id = $1", "an operator goes from every tenant at once"),
-    ("SELECT 1 FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND", "whether a node has anything to do"),
+    (
+        "SELECT 1 FROM outbox WHERE state = 'waiting' AND lane = $2 AND due_at <= $1 AND",
+        "whether a node has anything to do",
+    ),
 ];
 
 /// A source file of the store.
