@@ -54,6 +54,7 @@ pub(crate) fn verify(engine: &Engine, tenant: &Tenant, token: &str) -> Result<Ar
             | Rejection::WrongType
             | Rejection::WrongIssuer
             | Rejection::WrongAudience
+            | Rejection::Bound
             | Rejection::BadSignature
             | Rejection::BadClaims
             | Rejection::NotYetValid,

@@ -82,6 +82,9 @@ pub struct AuthorizationRequest {
     /// The company to act for.
     #[serde(default)]
     pub legal_entity: Option<String>,
+    /// The thumbprint of the key whoever redeems the code must show (RFC 9449 section 10).
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
 }
 
 /// An authorization in progress, as its pages show it.

@@ -91,6 +91,7 @@ impl Engine {
         if row.customer.is_some() || row.client != *client {
             return Err(Refusal::InvalidGrant.into());
         }
+        tx = self.check_bound_key(tx, tenant, &row, origin).await?;
         let redemption = match redeem(&row, now) {
             Ok(redemption) => redemption,
             Err(refusal) => {

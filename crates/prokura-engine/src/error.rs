@@ -126,6 +126,9 @@ pub enum Refusal {
     /// An access token that does not hold here and now.
     #[error("invalid access token")]
     InvalidToken,
+    /// The proof of a key is missing, wrong, or was used before (RFC 9449).
+    #[error("invalid proof of a key")]
+    InvalidProof,
     /// The customer is not assigned to the legal entity, whatever the reason.
     #[error("not assigned to the legal entity")]
     NotAssigned,
@@ -178,6 +181,7 @@ impl Refusal {
             Self::InvalidGrant => "invalid_grant",
             Self::ExpiredGrant => "expired_grant",
             Self::InvalidToken => "invalid_token",
+            Self::InvalidProof => "invalid_proof",
             Self::NotAssigned => "not_assigned",
             Self::EntityLocked => "entity_locked",
             Self::InvalidScope => "invalid_scope",

@@ -7,13 +7,14 @@ use crate::{
     issue::{Chain, Door, Holder, Order},
     retrying,
 };
-use prokura_domain::{ClientKind, Scopes, Standing};
+use prokura_domain::{ClientKind, Scopes};
+use prokura_jose::AccessToken;
 
 /// What is wanted for a token.
 #[derive(Clone, Debug)]
 pub struct ExchangeToken<'a> {
     /// What the token says that is given.
-    pub subject: &'a Standing,
+    pub subject: &'a AccessToken,
     /// Whom to act for with the new one.
     pub legal_entity: EntityWish,
     /// Fewer scopes than the given token has.
@@ -43,7 +44,7 @@ impl Engine {
         request: &ExchangeToken<'_>,
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        let subject = request.subject;
+        let subject = &request.subject.standing;
         let (Some(customer), Some(session), Some(family)) = (subject.customer(), &subject.session, &subject.family)
         else {
             return Err(Refusal::InvalidGrant.into());
@@ -51,6 +52,14 @@ impl Engine {
         let is_own = subject.client == client.id;
         if subject.tenant != tenant.id || !(is_own || client.kind == ClientKind::Confidential) {
             return Err(Refusal::InvalidGrant.into());
+        }
+        // Whoever needs no secret to be this client could turn a stolen bound token into a free one.
+        let shown = origin.key_proof.as_ref().map(|proof| &proof.thumbprint);
+        if client.kind == ClientKind::Public
+            && request.subject.bound_to.is_some()
+            && request.subject.bound_to.as_ref() != shown
+        {
+            return Err(Refusal::InvalidProof.into());
         }
         let scopes = match &request.scopes {
             None => &subject.scopes,

@@ -2,7 +2,7 @@
 
 use crate::{Actor, Client, Engine, Error, Origin, Tenant, Unverified, audit::Entry, retrying};
 use prokura_domain::{ClientKind, RefreshTokenState, RevocationKind, Scopes, Standing, Subject, Timestamp};
-use prokura_jose::SecretHash;
+use prokura_jose::{SecretHash, dpop::Thumbprint};
 
 /// What there is to say about a token that holds.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Introspection {
     pub expires_at: Timestamp,
     /// Whether it is an access token.
     pub is_access_token: bool,
+    /// The key it is bound to.
+    pub bound_to: Option<Thumbprint>,
 }
 
 impl Engine {
@@ -35,7 +37,7 @@ impl Engine {
         if client.kind != ClientKind::Confidential {
             return Ok(None);
         }
-        let verified = match self.verify(token) {
+        let verified = match self.examine(token) {
             Ok(verified) => Some(verified),
             Err(Unverified::Rejected(_)) => None,
             Err(Unverified::Stale) => return Err(Unverified::Stale.into()),
@@ -53,6 +55,7 @@ impl Engine {
                 issued_at: Some(token.issued_at),
                 expires_at: token.expires_at,
                 is_access_token: true,
+                bound_to: token.bound_to.clone(),
             }));
         }
         let now = self.clock.now();
@@ -88,6 +91,7 @@ impl Engine {
             issued_at: None,
             expires_at: until,
             is_access_token: false,
+            bound_to: row.bound_to,
         }))
     }
 
@@ -105,7 +109,7 @@ impl Engine {
         let mut tx = self.store.write().await?;
         let actor = Actor::Client(client.id.clone());
         // What is to end may be known by its signature alone: no news makes that wrong (S-71).
-        let family = match self.verifier().verify(token, now) {
+        let family = match self.verifier().examine(token, now) {
             Ok(verified) => {
                 let standing = &verified.token.standing;
                 if standing.tenant != tenant.id || standing.client != client.id {

@@ -8,10 +8,10 @@ use crate::{
     tenant::outlasting,
 };
 use prokura_domain::{
-    ActingFor, ClientId, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId, MAX_TOKEN_SEGMENTS,
-    RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
+    ActingFor, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId,
+    MAX_TOKEN_SEGMENTS, RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
 };
-use prokura_jose::{AccessToken, Secret, SecretHash};
+use prokura_jose::{AccessToken, Secret, SecretHash, dpop::Thumbprint};
 use std::sync::Arc;
 
 /// The kind prefix of refresh tokens.
@@ -162,6 +162,8 @@ pub struct Granted {
     pub access_token: String,
     /// Seconds until it ends.
     pub access_seconds: u32,
+    /// Whether the access token is bound to the key that was shown.
+    pub bound_to_key: bool,
     /// The refresh token, where there is one.
     pub refresh: Option<RefreshGranted>,
     /// What the access token says.
@@ -201,6 +203,7 @@ impl Engine {
         if !order.door.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
+        let key = self.use_order_key(tx, &order, client.needs_proof).await?;
         if let Some(customer) = customer {
             check_customer(facts.customer)?;
             let owner = facts.session.as_ref().and_then(|session| session.customer.as_ref());
@@ -260,6 +263,12 @@ impl Engine {
         let refresh = self
             .write_chain(tx, &order, &mut standing, client.refresh_policy, (expires_at, refresh_seconds), now)
             .await?;
+        if let (Some(key), Some(family), ClientKind::Public) = (key, &standing.family, client.kind) {
+            // A confidential client proves itself each time, so its refresh tokens may follow it to another key.
+            if order.chain.has_refresh_token() {
+                tx.bind_family(&tenant.id, family, key).await?;
+            }
+        }
 
         self.note_issue(tx, &order, &standing, now).await?;
         let token = AccessToken {
@@ -270,8 +279,25 @@ impl Engine {
             issued_at: now,
             expires_at,
             standing,
+            bound_to: key.cloned(),
+            actors: Vec::new(),
         };
         Ok(Draft { token, access_seconds, refresh })
+    }
+
+    /// Uses the proof of the request up, and gives the key of it: what is issued is bound to it (RFC 9449 section 5).
+    async fn use_order_key<'a>(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'a>,
+        needs_proof: bool,
+    ) -> Result<Option<&'a Thumbprint>, Error> {
+        match &order.origin.key_proof {
+            None if needs_proof => Err(Refusal::InvalidProof.into()),
+            None => Ok(None),
+            Some(proof) if proof.use_up(tx, &order.tenant.id).await? => Ok(Some(&proof.thumbprint)),
+            Some(_) => Err(Refusal::InvalidProof.into()),
+        }
     }
 
     /// Writes down who got what.
@@ -512,6 +538,7 @@ impl Engine {
         Ok(Granted {
             access_token,
             access_seconds: draft.access_seconds,
+            bound_to_key: draft.token.bound_to.is_some(),
             refresh: draft.refresh,
             standing: draft.token.standing,
             id_token: None,
@@ -520,6 +547,15 @@ impl Engine {
 }
 
 impl Chain<'_> {
+    /// Whether the family has a refresh token that goes on.
+    fn has_refresh_token(&self) -> bool {
+        match self {
+            Self::Begin { is_refreshable } => *is_refreshable,
+            Self::Rotate { .. } | Self::Keep { .. } | Self::Repeat { .. } => true,
+            Self::None | Self::Within { .. } => false,
+        }
+    }
+
     fn before(&self) -> Option<&ActingFor> {
         match self {
             Self::Rotate { before, .. }

@@ -21,6 +21,7 @@ mod cookie;
 mod cursor;
 mod customer;
 mod device;
+mod dpop;
 mod email_change;
 mod error;
 mod exchange;
@@ -82,6 +83,7 @@ pub use company::{
 pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use device::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DeviceGrant, DevicePoll, WaitingDevice};
+pub use dpop::{KeyProof, KeyRefusal};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal, Unverified};
 pub use exchange::ExchangeToken;
@@ -121,7 +123,7 @@ use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_domain::{Clock, Entropy, IpPrefix, TenantId, Timestamp};
-use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken};
+use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken, dpop::NonceSource};
 use std::{
     collections::HashMap,
     ops::Deref,
@@ -180,6 +182,7 @@ pub struct Inner {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) master_key: MasterKey,
     pub(crate) refresh_key: [u8; 32],
+    pub(crate) nonces: NonceSource,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
     pub(crate) mailer: mail::Mailer,
@@ -218,6 +221,7 @@ impl Engine {
             store,
             feed,
             refresh_key: config.master_key.derive("refresh successors"),
+            nonces: NonceSource::new(&config.master_key.derive("dpop nonces")),
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
@@ -253,17 +257,27 @@ impl Engine {
         &self.public_url
     }
 
-    /// Verifies an access token of any loaded tenant.
+    /// Verifies a bearer token of any loaded tenant. A token that is bound to a key or for one resource alone is none.
     ///
     /// # Errors
     /// [`Unverified::Rejected`] says what is wrong with it, for the log and for dialects that spell expiry differently;
     /// [`Unverified::Stale`], whatever the token, when this node knows too little to decide.
     pub fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Unverified> {
+        Ok(self.feed.verifier().verify(token, self.fresh_now()?)?)
+    }
+
+    /// Looks at any access token of any loaded tenant, to answer a question about it: never enough to let somebody in.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn examine(&self, token: &str) -> Result<Arc<VerifiedToken>, Unverified> {
+        Ok(self.feed.verifier().examine(token, self.fresh_now()?)?)
+    }
+
+    /// The present moment, when this node knows enough of it to decide about tokens.
+    fn fresh_now(&self) -> Result<Timestamp, Unverified> {
         let now = self.clock.now();
-        if self.is_stale(now) {
-            return Err(Unverified::Stale);
-        }
-        Ok(self.feed.verifier().verify(token, now)?)
+        if self.is_stale(now) { Err(Unverified::Stale) } else { Ok(now) }
     }
 
     /// Whether what this node knows of revocations is too old to decide about access tokens by (S-71). Heard of in the

@@ -1,5 +1,6 @@
 //! Where a request came from and who asks: what the audit trail and the throttle need to know about it.
 
+use crate::KeyProof;
 use prokura_domain::{ClientId, CustomerId, OperatorId};
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,12 +13,15 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// What the caller says it is, cut at 200 characters.
     pub user_agent: Option<Arc<str>>,
+    /// The key whoever sent it showed (RFC 9449), where a door asks for tokens: they are bound to it. The issuing
+    /// function uses the proof up.
+    pub key_proof: Option<Arc<KeyProof>>,
 }
 
 impl Origin {
     /// A request that came from the command line of the server itself.
     pub fn local(command: &str) -> Self {
-        Self { request_id: Arc::from(format!("cli-{command}")), address: None, user_agent: None }
+        Self { request_id: Arc::from(format!("cli-{command}")), address: None, user_agent: None, key_proof: None }
     }
 
     /// The address prefix that counts as one place: IPv4 whole, IPv6 by /64.

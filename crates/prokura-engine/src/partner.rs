@@ -254,6 +254,7 @@ fn rejection_word(rejection: Rejection) -> &'static str {
         Rejection::WrongType => "wrong_type",
         Rejection::WrongIssuer => "wrong_issuer",
         Rejection::WrongAudience => "wrong_audience",
+        Rejection::Bound => "bound",
         Rejection::BadSignature => "bad_signature",
         Rejection::BadClaims => "bad_claims",
         Rejection::NotYetValid => "not_yet_valid",

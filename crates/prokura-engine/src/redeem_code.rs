@@ -45,7 +45,7 @@ impl Engine {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let row = tx.authorization_by_code(&tenant.id, &SecretHash::of(request.code.expose())).await?;
-        let row = row.filter(|row| is_for(row, request)).ok_or(Refusal::InvalidGrant)?;
+        let row = row.filter(|row| is_for(row, request, origin)).ok_or(Refusal::InvalidGrant)?;
         if row.state == "exchanged" {
             self.punish_replay(tx, tenant, &row, origin).await?;
             return Err(Refusal::InvalidGrant.into());
@@ -115,7 +115,7 @@ impl Engine {
 }
 
 /// Whether the one who presents the code is the one it was made for.
-fn is_for(row: &AuthorizationRow, request: &RedeemCode) -> bool {
+fn is_for(row: &AuthorizationRow, request: &RedeemCode, origin: &Origin) -> bool {
     let is_same_uri = request.redirect_uri.as_ref().is_none_or(|uri| *uri == row.request.redirect_uri);
     let is_verified = match (&row.request.code_challenge, &request.code_verifier) {
         (None, None) => true,
@@ -125,7 +125,13 @@ fn is_for(row: &AuthorizationRow, request: &RedeemCode) -> bool {
         }
         (None, Some(_)) | (Some(_), None) => false,
     };
+    let has_key = row
+        .request
+        .dpop_jkt
+        .as_ref()
+        .is_none_or(|wanted| origin.key_proof.as_ref().is_some_and(|shown| shown.thumbprint.as_str() == wanted));
     row.client == request.client
+        && has_key
         && is_same_uri
         && is_verified
         && matches!(row.state.as_str(), "fulfilled" | "exchanged")

@@ -93,6 +93,7 @@ impl Engine {
                 Subject::Customer(_) | Subject::Service => return Err(Refusal::InvalidGrant.into()),
             }
         }
+        tx = self.check_bound_key(tx, tenant, &row, origin).await?;
         let redemption = match redeem(&row, now) {
             Ok(redemption) => redemption,
             Err(refusal) => {
@@ -144,6 +145,29 @@ impl Engine {
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// A bound token counts only from whoever has its key (S-11). Asked first, so that a thief without the key cannot even
+    /// end the family.
+    pub(crate) async fn check_bound_key<'t>(
+        &self,
+        tx: Tx<'t>,
+        tenant: &Tenant,
+        row: &RefreshTokenRow,
+        origin: &Origin,
+    ) -> Result<Tx<'t>, Error> {
+        let refusal = match (&row.bound_to, &origin.key_proof) {
+            (None, _) => return Ok(tx),
+            (Some(key), Some(shown)) if *key == shown.thumbprint => return Ok(tx),
+            (Some(_), Some(_)) => Refusal::InvalidGrant,
+            (Some(_), None) => Refusal::InvalidProof,
+        };
+        drop(tx);
+        let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+        let entry = Entry::new(&actor, "family.wrong_key", "family", row.family.as_str())
+            .client(&row.client)
+            .session(Some(&row.session));
+        Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
     }
 
     /// When a rotated token comes back outside every grace, its family ends: durably, before the refusal is returned

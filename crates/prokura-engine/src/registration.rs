@@ -51,6 +51,10 @@ pub struct Registration {
     pub may_omit_pkce: bool,
     /// Whether its requests must be pushed first (RFC 9126).
     pub must_push: bool,
+    /// Whether it gets access tokens only with a proof of its key, and bound to it (RFC 9449 section 5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// Whether its proofs must hold a nonce of the server (RFC 9449 section 8).
+    pub needs_dpop_nonce: bool,
 }
 
 impl Registration {
@@ -58,6 +62,11 @@ impl Registration {
     /// section 7.3).
     pub fn allows_redirect(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|known| known == uri || is_same_but_for_loopback_port(known, uri))
+    }
+
+    /// Whether it gets tokens only with a proof of its key.
+    pub(crate) fn needs_proof(&self) -> bool {
+        self.dpop_bound_access_tokens
     }
 
     /// What is wrong with it for a client of `kind`.

@@ -19,6 +19,8 @@ pub struct TenantSettings {
     pub switch_grace_seconds: u32,
     /// Origins of browsers that may call the dialects.
     pub cors_origins: Vec<String>,
+    /// Whether DPoP proofs must hold a nonce of the server (RFC 9449 section 8), whatever the client registered.
+    pub needs_dpop_nonce: bool,
     /// Scopes every customer has, blank separated.
     pub customer_scopes: String,
     /// The groups made with every legal entity.
@@ -130,6 +132,7 @@ impl Default for TenantSettings {
             lifetimes: Lifetimes::default(),
             switch_grace_seconds: 0,
             cors_origins: Vec::new(),
+            needs_dpop_nonce: false,
             customer_scopes: String::new(),
             group_templates: GroupCode::ALL
                 .iter()

@@ -13,9 +13,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use prokura_domain::{ActingFor, Clock, Scopes, Standing, Subject, TenantId, Timestamp};
-use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving};
+use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving, Using};
 use prokura_http::server::{Limits, serve};
-use prokura_jose::{AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier};
+use prokura_jose::{AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier, dpop::Proof};
 use std::{
     convert::Infallible,
     env,
@@ -223,6 +223,10 @@ impl Resolver for Still {
     fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
         Box::pin(async { Err(ResolveError::Unavailable) })
     }
+
+    fn use_proof<'a>(&'a self, _: &'a TenantId, _: &'a Proof) -> Using<'a> {
+        Box::pin(async { Ok(true) })
+    }
 }
 
 async fn gateway(upstream: &str, file: &str) {
@@ -263,6 +267,8 @@ async fn gateway(upstream: &str, file: &str) {
                 id: format!("f81d4fae-7dec-11d0-a765-{number:012}").parse().unwrap(),
                 issued_at: now,
                 expires_at: now.plus_seconds(300),
+                bound_to: None,
+                actors: Vec::new(),
                 standing,
             };
             minter.mint(&token).unwrap()

@@ -8,7 +8,7 @@
 
 use crate::{
     body::GatewayBody,
-    gateway::{Gateway, single},
+    gateway::{Asked, Gateway, single},
     path::strip_query,
     refusal::Refusal,
     route::{Found, Table},
@@ -32,6 +32,7 @@ pub(crate) async fn answer(
         Refusal::Ambiguous | Refusal::UnknownHost | Refusal::NoRoute => Refusal::WrongLevel,
         Refusal::MissingCredential
         | Refusal::InvalidCredential
+        | Refusal::InvalidProof
         | Refusal::WrongLevel
         | Refusal::MissingScope
         | Refusal::UntrustedPeer
@@ -69,7 +70,15 @@ async fn decide(gateway: &Gateway, table: &Table, headers: &HeaderMap) -> Result
         return Err(Refusal::WrongLevel);
     }
     let credential = if route.is_transparent() { Credential::Absent } else { Credential::of(headers)? };
-    let passed = gateway.pass(table, &route, &credential).await?;
+    let method = match (single(headers, "x-forwarded-method")?, single(headers, "x-original-method")?) {
+        (Some(method), None) | (None, Some(method)) => method,
+        // Without a method nothing can be said about a proof, and that is asked only where there is one.
+        (None, None) => "",
+        (Some(_), Some(_)) => return Err(Refusal::Ambiguous),
+    };
+    let scheme = single(headers, "x-forwarded-proto")?.unwrap_or("http");
+    let asked = Asked { method, scheme, host, path };
+    let passed = gateway.pass(table, &route, &credential, asked).await?;
     let mut response = Response::new(GatewayBody::empty());
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

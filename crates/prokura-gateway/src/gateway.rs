@@ -16,14 +16,17 @@ use crate::{
     refusal::Refusal,
     resolve::{Current, Resolver, Rights},
     route::{Found, Route, Table},
-    verify::Credential,
+    verify::{Credential, DPOP},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use parking_lot::RwLock;
 use prokura_domain::{Clock, Timestamp};
-use prokura_jose::TokenVerifier;
+use prokura_jose::{
+    AccessToken, TokenVerifier,
+    dpop::{Target, Thumbprint, check_proof},
+};
 use std::{
     borrow::Cow,
     convert::Infallible,
@@ -75,6 +78,15 @@ impl State {
         })?;
         Ok(Self { table, forwarder })
     }
+}
+
+/// A request as its sender sees it: what a proof of a key is made for (RFC 9449).
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) scheme: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
 }
 
 /// Whom a request is from, once all questions are answered.
@@ -194,11 +206,26 @@ impl Gateway {
         let credential = if route.is_transparent() { Ok(Credential::Absent) } else { Credential::of(&parts.headers) };
         // strip
         let is_trusted = peer.is_some_and(|peer| state.table.stripper.is_trusted(peer));
+        let forwarded = |name| if is_trusted { single(&parts.headers, name) } else { Ok(None) };
+        let (scheme, seen_host) = match &credential {
+            // Only a proof is about the address; nothing is read for anybody else.
+            Ok(Credential::Bound { .. }) => {
+                let owned = |value: Option<&str>| value.map(str::to_owned);
+                (owned(forwarded("x-forwarded-proto")?), owned(forwarded("x-forwarded-host")?))
+            }
+            Ok(Credential::Absent | Credential::Bearer { .. }) | Err(_) => (None, None),
+        };
         state.table.stripper.strip(&mut parts.headers, &route.strip_headers, is_trusted);
         cut_cookies(&mut parts.headers);
         // verify, resolve, decide
         let credential = credential?;
-        let passed = self.pass(&state.table, &route, &credential).await?;
+        let asked = Asked {
+            method: parts.method.as_str(),
+            scheme: scheme.as_deref().unwrap_or("http"),
+            host: seen_host.as_deref().unwrap_or(&host),
+            path: uri.path(),
+        };
+        let passed = self.pass(&state.table, &route, &credential, asked).await?;
         // inject
         match authorization {
             Some(authorization) if route.forward_authorization => {
@@ -206,6 +233,8 @@ impl Gateway {
             }
             Some(_) | None => {
                 parts.headers.remove(header::AUTHORIZATION);
+                // A proof stops where its token does.
+                parts.headers.remove(DPOP);
             }
         }
         forwarded::rebuild(&mut parts.headers, peer, &host);
@@ -237,16 +266,31 @@ impl Gateway {
     }
 
     /// Verifies the credential, brings its standing up to date, and decides.
-    pub(crate) async fn pass(&self, table: &Table, route: &Route, credential: &Credential) -> Result<Passed, Refusal> {
+    pub(crate) async fn pass(
+        &self,
+        table: &Table,
+        route: &Route,
+        credential: &Credential,
+        asked: Asked<'_>,
+    ) -> Result<Passed, Refusal> {
         let Some(text) = credential.token() else {
             route.demand.check_anonymous()?;
             return Ok(Passed { current: None, assertion: None });
         };
         let now = self.0.clock.now();
         self.check_contact(table.stale_seconds, now)?;
-        let token = self.0.verifier.verify(text, now).map_err(|_| Refusal::InvalidCredential)?;
-        if route.audience.as_ref().is_some_and(|audience| **audience != *token.token.audience) {
+        let token = self.0.verifier.examine(text, now).map_err(|_| Refusal::InvalidCredential)?;
+        let is_for_this = match &route.audience {
+            None => token.is_for_everything(),
+            Some(audience) => **audience == *token.token.audience,
+        };
+        if !is_for_this {
             return Err(Refusal::InvalidCredential);
+        }
+        match (&token.token.bound_to, credential.proof()) {
+            (None, None) => {}
+            (Some(key), Some(proof)) => self.check_proof(&token.token, key, (proof, text), asked, now).await?,
+            (Some(_), None) | (None, Some(_)) => return Err(Refusal::InvalidProof),
         }
         let rights = Rights {
             verifier: &self.0.verifier,
@@ -273,6 +317,31 @@ impl Gateway {
         Ok(Passed { current: Some(current), assertion })
     }
 
+    /// S-11: whoever sends a bound token has its key, now, for this request, and for the first time.
+    async fn check_proof(
+        &self,
+        token: &AccessToken,
+        key: &Thumbprint,
+        (proof, text): (&str, &str),
+        asked: Asked<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let uri = format!("{}://{}{}", asked.scheme, asked.host, asked.path);
+        let target = Target { method: asked.method, uri: &uri, access_token: Some(text) };
+        let proof = check_proof(proof, target, now).map_err(|fault| {
+            tracing::debug!(%fault, uri, "a DPoP proof was refused");
+            Refusal::InvalidProof
+        })?;
+        if proof.thumbprint != *key {
+            return Err(Refusal::InvalidProof);
+        }
+        match self.0.resolver.use_proof(&token.standing.tenant, &proof).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::InvalidProof),
+            Err(_) => Err(Refusal::ServerAway),
+        }
+    }
+
     /// S-71: what the server last said may be used only so long. Said in the future means that the clock was set back
     /// since; how long ago it was, nobody knows then (S-136).
     fn check_contact(&self, stale_seconds: u32, now: Timestamp) -> Result<(), Refusal> {
@@ -289,7 +358,7 @@ impl Gateway {
         loop {
             tokio::time::sleep(TUNNEL_CHECK).await;
             let now = self.0.clock.now();
-            if self.check_contact(stale_seconds, now).is_err() || self.0.verifier.verify(text, now).is_err() {
+            if self.check_contact(stale_seconds, now).is_err() || self.0.verifier.examine(text, now).is_err() {
                 return;
             }
         }

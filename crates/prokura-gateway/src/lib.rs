@@ -35,4 +35,4 @@ pub use config::{ConfigError, GatewayConfig, HeaderNames, Requirement, RouteConf
 pub use gateway::Gateway;
 pub use metrics::Counts;
 pub use path::PathOddity;
-pub use resolve::{ResolveError, Resolver, Resolving};
+pub use resolve::{ResolveError, Resolver, Resolving, Using};

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     MissingCredential,
     /// There is one, and it is not good.
     InvalidCredential,
+    /// It is bound to a key, and nobody showed that they have it (RFC 9449).
+    InvalidProof,
     /// It is good, but not for this.
     WrongLevel,
     /// It lacks a scope.
@@ -44,7 +46,7 @@ impl Refusal {
             Self::Ambiguous => StatusCode::BAD_REQUEST,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::MissingCredential | Self::InvalidCredential => StatusCode::UNAUTHORIZED,
+            Self::MissingCredential | Self::InvalidCredential | Self::InvalidProof => StatusCode::UNAUTHORIZED,
             Self::WrongLevel | Self::MissingScope | Self::UntrustedPeer => StatusCode::FORBIDDEN,
             Self::ServerAway => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamBroken => StatusCode::BAD_GATEWAY,
@@ -56,6 +58,7 @@ impl Refusal {
         match self {
             Self::MissingCredential => Some("Bearer"),
             Self::InvalidCredential => Some(r#"Bearer error="invalid_token""#),
+            Self::InvalidProof => Some(r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#),
             Self::MissingScope => Some(r#"Bearer error="insufficient_scope""#),
             Self::Ambiguous
             | Self::UnknownHost

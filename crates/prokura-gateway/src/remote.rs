@@ -7,7 +7,7 @@ use crate::{
     body::BoxError,
     config::ConfigError,
     forward::Pool,
-    resolve::{ResolveError, Resolver, Resolving},
+    resolve::{ResolveError, Resolver, Resolving, Using},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use prokura_domain::{Clock, Revocation, RevocationKind, Standing, TenantId, Timestamp};
 use prokura_jose::{
     PublicKey, TokenVerifier,
-    feed::{KeysFeed, ResolveRequest, RevocationsFeed, StandingRecord},
+    dpop::Proof,
+    feed::{KeysFeed, ProofUsed, ResolveRequest, RevocationsFeed, StandingRecord, UseProof},
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashSet, fmt, future::Future, sync::Arc, time::Duration};
@@ -252,6 +253,21 @@ impl Resolver for RemoteSource {
                 Err(RemoteError::Status(StatusCode::NOT_FOUND | StatusCode::GONE)) => Err(ResolveError::Refused),
                 Err(error) => {
                     tracing::debug!(%error, "rights could not be resolved");
+                    Err(ResolveError::Unavailable)
+                }
+            }
+        })
+    }
+
+    fn use_proof<'a>(&'a self, tenant: &'a TenantId, proof: &'a Proof) -> Using<'a> {
+        Box::pin(async move {
+            let request = UseProof { tenant: tenant.to_string(), id: proof.id.clone(), until: proof.until.millis() };
+            let body = serde_json::to_vec(&request).map_err(|_| ResolveError::Unavailable)?;
+            let answer = self.ask::<ProofUsed>(Method::POST, "/gateway/v1/proofs", body.into(), PATIENCE).await;
+            match answer {
+                Ok(used) => Ok(used.is_first),
+                Err(error) => {
+                    tracing::debug!(%error, "a proof could not be used up");
                     Err(ResolveError::Unavailable)
                 }
             }

@@ -6,8 +6,8 @@
 use crate::{inject::Values, refusal::Refusal};
 use http::HeaderValue;
 use parking_lot::{Mutex, RwLock};
-use prokura_domain::{Standing, Timestamp};
-use prokura_jose::{TokenVerifier, VerifiedToken};
+use prokura_domain::{Standing, TenantId, Timestamp};
+use prokura_jose::{TokenVerifier, VerifiedToken, dpop::Proof};
 use std::{cell::Cell, future::Future, pin::Pin, sync::Arc};
 
 /// After the server failed to answer, the same token does not ask again for so long.
@@ -25,10 +25,16 @@ pub enum ResolveError {
 /// The answer of a [`Resolver`], later.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Standing, ResolveError>> + Send + 'a>>;
 
+/// Whether a proof came for the first time, later.
+pub type Using<'a> = Pin<Box<dyn Future<Output = Result<bool, ResolveError>> + Send + 'a>>;
+
 /// Asks the server what is true now of a token that was verified here.
 pub trait Resolver: Send + Sync + 'static {
     /// The present standing of `token`.
     fn resolve<'a>(&'a self, token: &'a str) -> Resolving<'a>;
+
+    /// Uses up a proof of a key, on all nodes (RFC 9449 section 11.1); `false` when it came before.
+    fn use_proof<'a>(&'a self, tenant: &'a TenantId, proof: &'a Proof) -> Using<'a>;
 }
 
 /// What is known of one token at one time.

@@ -1,9 +1,12 @@
-//! Finding the credential in a request. What it says is the verifier's business.
+//! Finding the credential in a request: a bearer token, or one that is bound to a key with the proof of it (RFC 9449).
+//! What they say is the verifier's business.
 
 use crate::refusal::Refusal;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use memchr::memchr3;
 
+/// The header with the proof of a key.
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 16 * 1024;
 
@@ -14,6 +17,8 @@ pub(crate) enum Credential {
     Absent,
     /// A bearer token: the whole field, and where the token begins in it. Sharing the field copies nothing.
     Bearer { field: HeaderValue, from: usize },
+    /// The same with the proof of a key.
+    Bound { field: HeaderValue, from: usize, proof: HeaderValue },
 }
 
 impl Credential {
@@ -30,18 +35,40 @@ impl Credential {
         // Which characters a token has is the verifier's business; here it must only be one token.
         let is_one =
             !token.is_empty() && token.len() <= MAX_TOKEN && memchr3(b' ', b'\t', b',', token.as_bytes()).is_none();
-        if !scheme.eq_ignore_ascii_case("bearer") || !is_one {
+        if !is_one {
             return Err(Refusal::InvalidCredential);
         }
         let from = text.len() - token.len();
-        Ok(Self::Bearer { field: field.clone(), from })
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Ok(Self::Bearer { field: field.clone(), from });
+        }
+        if !scheme.eq_ignore_ascii_case("dpop") {
+            return Err(Refusal::InvalidCredential);
+        }
+        let mut proofs = headers.get_all(DPOP).iter();
+        match (proofs.next(), proofs.next()) {
+            (Some(proof), None) => Ok(Self::Bound { field: field.clone(), from, proof: proof.clone() }),
+            (Some(_), Some(_)) => Err(Refusal::Ambiguous),
+            (None, _) => Err(Refusal::InvalidProof),
+        }
+    }
+
+    /// The proof of a key, when there is one.
+    pub(crate) fn proof(&self) -> Option<&str> {
+        match self {
+            Self::Absent | Self::Bearer { .. } => None,
+            // What is no text is no proof either.
+            Self::Bound { proof, .. } => Some(text(proof).unwrap_or_default()),
+        }
     }
 
     /// The token, when there is one.
     pub(crate) fn token(&self) -> Option<&str> {
         match self {
             Self::Absent => None,
-            Self::Bearer { field, from } => text(field).and_then(|text| text.get(*from..)),
+            Self::Bearer { field, from } | Self::Bound { field, from, .. } => {
+                text(field).and_then(|text| text.get(*from..))
+            }
         }
     }
 }
@@ -82,6 +109,7 @@ mod tests {
         ] {
             assert_eq!(read(&[bad]), Err(Refusal::InvalidCredential), "{:?}", String::from_utf8_lossy(bad));
         }
+        assert_eq!(read(&[b"DPoP x"]), Err(Refusal::InvalidProof), "without a proof");
         let long = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
         assert_eq!(read(&[long.as_bytes()]), Err(Refusal::InvalidCredential));
     }

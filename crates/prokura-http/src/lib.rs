@@ -11,7 +11,7 @@ mod problem;
 mod rate;
 pub mod server;
 
-pub use bearer::{BearerFault, bearer_token};
+pub use bearer::{BearerFault, Presented, bearer_token, dpop_proof, presented_token};
 pub use edge::{Edge, router_service};
 pub use origin::{RequestOrigin, identify};
 pub use params::{Params, Repeated, is_form};

@@ -48,6 +48,7 @@ pub async fn identify(State(edge): State<Edge>, mut request: Request, next: Next
             request_id: Arc::clone(&request_id),
             address,
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect::<String>().into()),
+            key_proof: None,
         };
         request.extensions_mut().insert(RequestOrigin(origin));
         next.run(request).await

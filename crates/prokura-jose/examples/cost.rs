@@ -57,6 +57,8 @@ fn access_token(issuer: Arc<str>) -> Result<AccessToken, Box<dyn Error>> {
         id: "jti1".parse()?,
         issued_at: NOW,
         expires_at: NOW.plus_seconds(300),
+        bound_to: None,
+        actors: Vec::new(),
         standing: Standing {
             tenant: "acme".parse()?,
             site: Some("main".parse()?),

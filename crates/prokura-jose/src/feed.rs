@@ -100,6 +100,24 @@ pub struct ResolveRequest {
     pub token: String,
 }
 
+/// The body of `POST /gateway/v1/proofs`: a proof of a key that a gateway accepted (RFC 9449 section 11.1).
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct UseProof {
+    /// The tenant of the token beside it.
+    pub tenant: String,
+    /// See [`crate::dpop::Proof::id`].
+    pub id: String,
+    /// Until when it is to be remembered, in milliseconds.
+    pub until: i64,
+}
+
+/// The answer of `POST /gateway/v1/proofs`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct ProofUsed {
+    /// Whether it came for the first time.
+    pub is_first: bool,
+}
+
 /// The answer of `POST /gateway/v1/resolve`: a [`Standing`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct StandingRecord {

@@ -33,6 +33,9 @@ pub enum Rejection {
     /// It is for somebody else.
     #[error("issued for another audience")]
     WrongAudience,
+    /// It is bound to a key, and nobody showed that they have it (RFC 9449).
+    #[error("bound to a key that was not shown")]
+    Bound,
     /// The signature is not the key's.
     #[error("bad signature")]
     BadSignature,
@@ -64,33 +67,42 @@ pub(crate) struct Header {
     pub(crate) alg: String,
     pub(crate) kid: Option<String>,
     pub(crate) typ: Option<String>,
+    /// The key it brings along; only ever read of a proof that one has a key.
+    pub(crate) jwk: Option<Value>,
 }
 
 impl<'t> Compact<'t> {
     /// Takes `token` apart. Costs no signature.
     pub(crate) fn parse(token: &'t str) -> Result<Self, Rejection> {
-        Self::take_apart(token).ok_or(Rejection::Malformed)
+        Self::take_apart(token, false).ok_or(Rejection::Malformed)
     }
 
-    fn take_apart(token: &'t str) -> Option<Self> {
+    /// The same for a proof that brings its own key along (RFC 9449 section 4.2).
+    pub(crate) fn parse_with_key(token: &'t str) -> Result<Self, Rejection> {
+        Self::take_apart(token, true).ok_or(Rejection::Malformed)
+    }
+
+    fn take_apart(token: &'t str, brings_key: bool) -> Option<Self> {
         if token.len() > MAX_TOKEN {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         // A dot more would be in the payload, and a dot is not base64url.
-        let header = Header::parse(&base64url::decode(header)?)?;
+        let header = Header::parse(&base64url::decode(header)?, brings_key)?;
         Some(Self { signed, header, payload: base64url::decode(payload)?, signature: base64url::decode(signature)? })
     }
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    fn parse(bytes: &[u8], brings_key: bool) -> Option<Self> {
         let mut members = json::parse_object(bytes)?;
+        let jwk = if brings_key { Some(members.swap_remove("jwk")?) } else { None };
         if REFUSED_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return None;
         }
         Some(Self {
+            jwk,
             alg: take_string(&mut members, "alg").ok()??,
             kid: take_string(&mut members, "kid").ok()?,
             typ: take_string(&mut members, "typ").ok()?,

@@ -5,6 +5,7 @@
 //! JWS, ours and a partner's, so no two places can understand one token differently.
 
 mod base64url;
+pub mod dpop;
 pub mod feed;
 mod json;
 mod jws;
@@ -22,5 +23,5 @@ pub use key::{Algorithm, HmacKey, Jwks, JwsAlgorithm, KeyError, PublicKey, Signi
 pub use life::{CLOCK_SKEW_SECONDS, JWKS_MAX_AGE_SECONDS, KeyLife, PUBLISH_AHEAD_SECONDS};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use secret::{InvalidSecretHash, Secret, SecretHash};
-pub use token::{AccessToken, TokenMinter, mint_hs256, sign_jwt};
+pub use token::{AccessToken, ActorClaim, MAX_ACTORS, TokenMinter, mint_hs256, sign_jwt};
 pub use verify::{TokenVerifier, VerifiedToken};

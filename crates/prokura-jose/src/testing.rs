@@ -73,6 +73,8 @@ pub(crate) fn token(standing: Standing) -> AccessToken {
         id: id("jti1"),
         issued_at: NOW,
         expires_at: NOW.plus_seconds(300),
+        bound_to: None,
+        actors: Vec::new(),
         standing,
     }
 }

@@ -4,22 +4,36 @@
 mod standing;
 
 use crate::{
-    HmacKey, KeyError, Rejection, SigningKey, base64url, json,
-    jws::{Claims, MAX_TOKEN},
+    HmacKey, KeyError, Rejection, SigningKey, base64url,
+    dpop::Thumbprint,
+    json,
+    jws::{Claims, MAX_TOKEN, take_string},
 };
-use prokura_domain::{Standing, Timestamp, TokenId};
+use prokura_domain::{ClientId, Standing, Timestamp, TokenId};
 use serde_json::Value;
 use std::{io::Write as _, sync::Arc};
 
 /// The `typ` of an access token (RFC 9068 section 2.1).
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
+/// The most actors one after another that a token names (RFC 8693 section 4.1).
+pub const MAX_ACTORS: usize = 4;
+
+/// Somebody who acts for the subject of a token (`act`, RFC 8693 section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActorClaim {
+    /// `sub`
+    pub subject: String,
+    /// `client_id`
+    pub client: ClientId,
+}
+
 /// What an access token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
     /// `iss`: the tenant's issuer.
     pub issuer: Arc<str>,
-    /// `aud`: for our tokens the issuer as well.
+    /// `aud`: the issuer, for whatever is the tenant's; or the one resource the token is for (RFC 8707).
     pub audience: Arc<str>,
     /// `sub`: the customer, the guest or the client.
     pub subject: String,
@@ -31,6 +45,10 @@ pub struct AccessToken {
     pub expires_at: Timestamp,
     /// Who it is for and by what right.
     pub standing: Standing,
+    /// `cnf.jkt`: the key whoever sends it must show (RFC 9449 section 6); `None` for a bearer token.
+    pub bound_to: Option<Thumbprint>,
+    /// `act`: who acts for the subject, the latest first, at most [`MAX_ACTORS`].
+    pub actors: Vec<ActorClaim>,
 }
 
 /// Mints the access tokens of one tenant with one key. What never changes is encoded once.
@@ -41,7 +59,7 @@ pub struct TokenMinter {
     audience: Arc<str>,
     /// The encoded header and the dot behind it.
     head: String,
-    /// The claims up to and with the quote that opens `sub`.
+    /// The claims up to and with the colon before the value of `sub`, of tokens for the usual audience.
     opening: Vec<u8>,
 }
 
@@ -49,11 +67,7 @@ impl TokenMinter {
     /// A minter for tokens of `issuer` for `audience`.
     pub fn new(key: Arc<SigningKey>, issuer: Arc<str>, audience: Arc<str>) -> Self {
         let head = head(&key, ACCESS_TOKEN_TYPE);
-        let mut opening = b"{\"iss\":".to_vec();
-        json::write_string(&issuer, &mut opening);
-        opening.extend_from_slice(b",\"aud\":");
-        json::write_string(&audience, &mut opening);
-        opening.extend_from_slice(b",\"sub\":");
+        let opening = opening(&issuer, &audience);
         Self { key, issuer, audience, head, opening }
     }
 
@@ -62,7 +76,7 @@ impl TokenMinter {
         &self.issuer
     }
 
-    /// The audience it mints for; what [`AccessToken::audience`] should be.
+    /// The usual audience; what [`AccessToken::audience`] is unless the token is for one resource alone.
     pub fn audience(&self) -> &Arc<str> {
         &self.audience
     }
@@ -72,15 +86,24 @@ impl TokenMinter {
         &self.key
     }
 
-    /// Signs `token`. Issuer and audience are the minter's own, whatever the token says.
+    /// Signs `token`. The issuer is the minter's own, whatever the token says.
     pub fn mint(&self, token: &AccessToken) -> Result<String, KeyError> {
         let mut claims = Vec::with_capacity(1024);
-        claims.extend_from_slice(&self.opening);
+        if token.audience == self.audience {
+            claims.extend_from_slice(&self.opening);
+        } else {
+            claims.extend_from_slice(&opening(&self.issuer, &token.audience));
+        }
         json::write_string(&token.subject, &mut claims);
         write!(claims, ",\"exp\":{},\"iat\":{}", token.expires_at.seconds(), token.issued_at.seconds())
             .expect("memory takes what is written");
         json::write_member("jti", token.id.as_str(), &mut claims);
         standing::write(&token.standing, &mut claims);
+        if let Some(key) = &token.bound_to {
+            // Base64url needs no escape.
+            write!(claims, ",\"cnf\":{{\"jkt\":\"{key}\"}}").expect("memory takes what is written");
+        }
+        write_actors(&token.actors, &mut claims);
         claims.push(b'}');
         let token = sign(&self.key, &self.head, &claims)?;
         if token.len() > MAX_TOKEN { Err(KeyError::TooLong(token.len())) } else { Ok(token) }
@@ -92,6 +115,8 @@ impl AccessToken {
     pub(crate) fn from_claims(issuer: Arc<str>, audience: Arc<str>, mut claims: Claims) -> Result<Self, Rejection> {
         let id = standing::required(&mut claims.others, "jti")?;
         let standing = standing::read(&mut claims.others)?;
+        let bound_to = read_key(claims.others.swap_remove("cnf"))?;
+        let actors = read_actors(claims.others.swap_remove("act"))?;
         Ok(Self {
             issuer,
             audience,
@@ -100,8 +125,56 @@ impl AccessToken {
             issued_at: claims.issued_at,
             expires_at: claims.expires_at,
             standing,
+            bound_to,
+            actors,
         })
     }
+}
+
+/// The claims up to and with the colon before the value of `sub`.
+fn opening(issuer: &str, audience: &str) -> Vec<u8> {
+    let mut opening = b"{\"iss\":".to_vec();
+    json::write_string(issuer, &mut opening);
+    opening.extend_from_slice(b",\"aud\":");
+    json::write_string(audience, &mut opening);
+    opening.extend_from_slice(b",\"sub\":");
+    opening
+}
+
+/// Appends `act` with a comma before it; each actor holds the one before.
+fn write_actors(actors: &[ActorClaim], out: &mut Vec<u8>) {
+    for actor in actors {
+        out.extend_from_slice(b",\"act\":{\"sub\":");
+        json::write_string(&actor.subject, out);
+        json::write_member("client_id", actor.client.as_str(), out);
+    }
+    out.extend(actors.iter().map(|_| b'}'));
+}
+
+/// `cnf`; a token that is bound in a way we do not know is refused, never taken for a bearer token.
+fn read_key(cnf: Option<Value>) -> Result<Option<Thumbprint>, Rejection> {
+    match cnf {
+        None => Ok(None),
+        Some(Value::Object(mut members)) if members.len() == 1 => {
+            let text = take_string(&mut members, "jkt")?.ok_or(Rejection::BadClaims)?;
+            text.parse().map(Some).map_err(|_| Rejection::BadClaims)
+        }
+        Some(_) => Err(Rejection::BadClaims),
+    }
+}
+
+fn read_actors(act: Option<Value>) -> Result<Vec<ActorClaim>, Rejection> {
+    let (mut actors, mut next) = (Vec::new(), act);
+    while let Some(value) = next {
+        let Value::Object(mut members) = value else { return Err(Rejection::BadClaims) };
+        if actors.len() == MAX_ACTORS {
+            return Err(Rejection::BadClaims);
+        }
+        let subject = take_string(&mut members, "sub")?.ok_or(Rejection::BadClaims)?;
+        actors.push(ActorClaim { subject, client: standing::required(&mut members, "client_id")? });
+        next = members.swap_remove("act");
+    }
+    Ok(actors)
 }
 
 /// Signs any other token: `typ` says which kind, such as `JWT` for an ID token or `logout+jwt`.

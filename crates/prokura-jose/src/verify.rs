@@ -56,6 +56,8 @@ pub struct VerifiedToken {
     pub token: AccessToken,
     text: Box<str>,
     key: PublicKey,
+    /// What a token had to name to count for everything of the tenant, when this one was verified.
+    usual_audience: Arc<str>,
     /// The version of keys and revocations it was last held against; 0 before the first time.
     checked: AtomicU64,
     /// From when on it is revoked, in milliseconds; `i64::MAX` when it is not.
@@ -106,8 +108,26 @@ impl TokenVerifier {
         }
     }
 
-    /// Verifies an access token: form, type, issuer, audience, time, signature, and whether it was revoked.
+    /// Verifies a bearer token that counts for everything of its tenant: form, type, issuer, audience, time, signature,
+    /// and whether it was revoked. A token that is bound to a key, or for one resource alone, does not.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, Rejection> {
+        let verified = self.find(token, now, true)?;
+        if !verified.is_for_everything() {
+            return Err(Rejection::WrongAudience);
+        }
+        if verified.token.bound_to.is_some() {
+            return Err(Rejection::Bound);
+        }
+        Ok(verified)
+    }
+
+    /// Verifies an access token whatever its audience, and bound to a key or not. Who asks decides whether it may be used
+    /// here: [`VerifiedToken::is_for_everything`], [`AccessToken::audience`] and [`AccessToken::bound_to`] must be looked at.
+    pub fn examine(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, Rejection> {
+        self.find(token, now, false)
+    }
+
+    fn find(&self, token: &str, now: Timestamp, wants_usual: bool) -> Result<Arc<VerifiedToken>, Rejection> {
         if let Some(known) = self.cache.get(token) {
             if known.token.expires_at <= now {
                 self.cache.remove(token);
@@ -118,7 +138,7 @@ impl TokenVerifier {
                 Footing::KeyGone => self.cache.remove(token),
             }
         }
-        let verified = Arc::new(self.verify_anew(token, now)?);
+        let verified = Arc::new(self.verify_anew(token, now, wants_usual)?);
         match self.check_footing(&verified, now)? {
             Footing::Firm => {
                 self.cache.insert(&verified, now);
@@ -172,7 +192,7 @@ impl TokenVerifier {
     }
 
     /// Everything about a token but revocation. What costs nothing comes before the signature.
-    fn verify_anew(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Rejection> {
+    fn verify_anew(&self, token: &str, now: Timestamp, wants_usual: bool) -> Result<VerifiedToken, Rejection> {
         let compact = Compact::parse(token)?;
         // Our own tokens have one spelling of their type, and always name their key.
         if compact.header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
@@ -183,16 +203,18 @@ impl TokenVerifier {
 
         let claims = Claims::parse(&compact.payload)?;
         let trust = self.state.read().issuers.get(claims.issuer.as_str()).cloned().ok_or(Rejection::WrongIssuer)?;
-        if !claims.audience.iter().any(|audience| **audience == *trust.audience) {
-            return Err(Rejection::WrongAudience);
-        }
+        let audience = match claims.audience.as_slice() {
+            [one] if **one == *trust.audience => Arc::clone(&trust.audience),
+            [one] if !wants_usual => Arc::from(one.as_str()),
+            _ => return Err(Rejection::WrongAudience),
+        };
         claims.check_time(now)?;
 
         let key = trust.keys.get(kid).filter(|key| key.algorithm() == algorithm).ok_or(Rejection::UnknownKey)?;
         if !key.verify(compact.signed.as_bytes(), &compact.signature) {
             return Err(Rejection::BadSignature);
         }
-        let token_read = AccessToken::from_claims(trust.issuer.clone(), trust.audience.clone(), claims)?;
+        let token_read = AccessToken::from_claims(trust.issuer.clone(), audience, claims)?;
         if token_read.standing.tenant != trust.tenant {
             return Err(Rejection::BadClaims);
         }
@@ -200,6 +222,7 @@ impl TokenVerifier {
             token: token_read,
             text: token.into(),
             key: key.clone(),
+            usual_audience: trust.audience.clone(),
             checked: AtomicU64::new(0),
             dead_from: AtomicI64::new(i64::MAX),
             is_used: AtomicBool::new(false),
@@ -238,7 +261,7 @@ impl State {
     fn trusts(&self, verified: &VerifiedToken) -> bool {
         self.issuers.get(&verified.token.issuer).is_some_and(|trust| {
             trust.tenant == verified.token.standing.tenant
-                && trust.audience == verified.token.audience
+                && trust.audience == verified.usual_audience
                 && verified.key.kid().and_then(|kid| trust.keys.get(kid)) == Some(&verified.key)
         })
     }
@@ -257,6 +280,11 @@ struct Extension {
 }
 
 impl VerifiedToken {
+    /// Whether it counts for everything of its tenant, and not for one resource alone.
+    pub fn is_for_everything(&self) -> bool {
+        self.token.audience == self.usual_audience
+    }
+
     /// The value of type `T` that belongs to this token, made by `init` when first asked for: a place for what is
     /// worth computing once per token. It lives as long as the cached token.
     pub fn extension<T: Any + Send + Sync>(&self, init: impl FnOnce() -> T) -> &T {

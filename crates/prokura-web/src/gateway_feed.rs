@@ -13,7 +13,10 @@ use prokura_engine::{Error, Unverified};
 use prokura_http::{Problem, bearer_token};
 use prokura_jose::{
     PublicKey, SecretHash,
-    feed::{KeysFeed, ResolveRequest, RevocationEntry, RevocationsFeed, StandingRecord, TenantKeys},
+    dpop::PROOF_SECONDS,
+    feed::{
+        KeysFeed, ProofUsed, ResolveRequest, RevocationEntry, RevocationsFeed, StandingRecord, TenantKeys, UseProof,
+    },
 };
 use serde::Deserialize;
 
@@ -22,6 +25,7 @@ pub(crate) fn routes() -> Router<Web> {
         .route("/gateway/v1/keys", get(keys))
         .route("/gateway/v1/revocations", get(revocations))
         .route("/gateway/v1/resolve", post(resolve))
+        .route("/gateway/v1/proofs", post(use_proof))
 }
 
 fn check(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
@@ -69,6 +73,25 @@ async fn revocations(
     Ok(Json(RevocationsFeed { now: now.millis(), entries: entries.iter().map(RevocationEntry::from).collect() }))
 }
 
+/// `POST /gateway/v1/proofs` uses up a proof of a key that a gateway accepted.
+async fn use_proof(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Json(body): Json<UseProof>,
+) -> Result<Json<ProofUsed>, Problem> {
+    check(&web, &headers)?;
+    let wrong = || Problem::new(StatusCode::BAD_REQUEST).detail("no tenant, or a time no proof can have");
+    let engine = &web.edge.engine;
+    let (tenant, until) = (body.tenant.parse().map_err(|_| wrong())?, Timestamp::from_millis(body.until));
+    // Twice what a proof lives, and clocks that are apart: nothing is remembered for longer.
+    if until > engine.now().plus_seconds(4 * PROOF_SECONDS) {
+        return Err(wrong());
+    }
+    let tenant = engine.tenant(&tenant).await.map_err(fault)?;
+    let is_first = engine.use_proof_of(&tenant.id, &body.id, until).await.map_err(fault)?;
+    Ok(Json(ProofUsed { is_first }))
+}
+
 /// `POST /gateway/v1/resolve` what a token counts for at this moment.
 async fn resolve(
     State(web): State<Web>,
@@ -77,7 +100,7 @@ async fn resolve(
 ) -> Result<Json<StandingRecord>, Problem> {
     check(&web, &headers)?;
     let refused = || Problem::new(StatusCode::NOT_FOUND).code("invalid_token").detail("the token does not hold");
-    let verified = web.edge.engine.verify(&body.token).map_err(|unverified| match unverified {
+    let verified = web.edge.engine.examine(&body.token).map_err(|unverified| match unverified {
         Unverified::Rejected(_) => refused(),
         Unverified::Stale => fault(unverified.into()),
     })?;

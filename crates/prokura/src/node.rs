@@ -3,13 +3,14 @@
 
 use crate::{app, config::Config, health};
 use anyhow::Context as _;
-use prokura_domain::{Clock, Standing};
+use prokura_domain::{Clock, Standing, TenantId};
 use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Unverified};
-use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving};
+use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving, Using};
 use prokura_http::{
     Edge, Limiter, router_service,
     server::{Limits, Tls, serve, serve_tls},
 };
+use prokura_jose::dpop::Proof;
 use prokura_web::WebConfig;
 use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -209,7 +210,7 @@ struct InProcess(Engine);
 impl Resolver for InProcess {
     fn resolve<'a>(&'a self, token: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let verified = self.0.verify(token).map_err(|unverified| match unverified {
+            let verified = self.0.examine(token).map_err(|unverified| match unverified {
                 Unverified::Rejected(_) => ResolveError::Refused,
                 Unverified::Stale => ResolveError::Unavailable,
             })?;
@@ -219,6 +220,13 @@ impl Resolver for InProcess {
                 Err(Error::Refused(_)) => Err(ResolveError::Refused),
                 Err(Error::Fault(_)) => Err(ResolveError::Unavailable),
             }
+        })
+    }
+
+    fn use_proof<'a>(&'a self, tenant: &'a TenantId, proof: &'a Proof) -> Using<'a> {
+        Box::pin(async move {
+            let used = self.0.use_proof_of(tenant, &proof.id, proof.until).await;
+            used.map_err(|_| ResolveError::Unavailable)
         })
     }
 }

@@ -38,6 +38,7 @@ impl From<Refusal> for SegmentFault {
             | Refusal::InvalidGrant
             | Refusal::ExpiredGrant
             | Refusal::InvalidToken
+            | Refusal::InvalidProof
             | Refusal::NotAssigned
             | Refusal::EntityLocked
             | Refusal::InvalidScope

@@ -135,8 +135,8 @@ impl Tx<'_> {
             .execute(
                 "INSERT INTO clients (tenant_id, id, name, kind, state, secret_hash, scopes, grants, refresh_policy,
                                       leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
-                                      created_at, modified_at, registration_json)
-                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, $14)
+                                      created_at, modified_at, registration_json, needs_proof)
+                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, $14, $15)
                  ON CONFLICT DO NOTHING",
                 params![
                     tenant,
@@ -152,7 +152,8 @@ impl Tx<'_> {
                     client.refresh_seconds,
                     client.settings_json,
                     now,
-                    registration
+                    registration,
+                    client.registration.needs_proof()
                 ],
             )
             .await?;
@@ -176,7 +177,7 @@ impl Tx<'_> {
                     SET name = $3, state = $4, scopes = $5, grants = $6, refresh_policy = $7, leeway_seconds = $8,
                         access_seconds = $9, refresh_seconds = $10, settings_json = $11, secret_hash = $12,
                         previous_secret_hash = $13, previous_secret_until = $14, registration_json = $17,
-                        version = version + 1, modified_at = $15
+                        needs_proof = $18, version = version + 1, modified_at = $15
                   WHERE tenant_id = $1 AND id = $2 AND ($16 IS NULL OR version = $16)",
                 params![
                     tenant,
@@ -195,7 +196,8 @@ impl Tx<'_> {
                     client.previous_secret_until,
                     now,
                     version,
-                    registration
+                    registration,
+                    client.registration.needs_proof()
                 ],
             )
             .await?;

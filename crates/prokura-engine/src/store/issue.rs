@@ -2,12 +2,12 @@
 
 use super::{Reader, StoreError, Tx, clients::policy_from, params, sessions::acting_for};
 use prokura_domain::{
-    ActingFor, AssignmentId, ClientId, CustomerId, CustomerKind, CustomerState, FamilyId, GrantId, LegalEntityId,
-    RefreshPolicy, RefreshTokenState, SessionId, SiteId, TenantId, Timestamp,
+    ActingFor, AssignmentId, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, GrantId,
+    LegalEntityId, RefreshPolicy, RefreshTokenState, SessionId, SiteId, TenantId, Timestamp,
 };
-use prokura_jose::SecretHash;
+use prokura_jose::{SecretHash, dpop::Thumbprint};
 
-super::driver::text_columns!(SecretHash);
+super::driver::text_columns!(SecretHash, Thumbprint);
 
 /// Everything about tenant, client, session and customer that an issue depends on, as it is now.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct IssueFacts {
 #[derive(Clone, Debug)]
 pub(crate) struct ClientFacts {
     pub(crate) is_active: bool,
+    pub(crate) kind: ClientKind,
+    /// Whether it gets tokens only with a proof of its key (RFC 9449).
+    pub(crate) needs_proof: bool,
     pub(crate) scopes: String,
     pub(crate) grants: String,
     pub(crate) refresh_policy: RefreshPolicy,
@@ -62,6 +65,8 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) acting_for: Option<ActingFor>,
     /// What was granted at the native door; `None`: whatever the customer may do.
     pub(crate) scope: Option<String>,
+    /// The key whoever presents the token must show (RFC 9449 section 5).
+    pub(crate) bound_to: Option<Thumbprint>,
     pub(crate) epoch: u32,
     pub(crate) is_family_active: bool,
     pub(crate) family_expires_at: Timestamp,
@@ -92,7 +97,7 @@ impl Reader {
             .query_one(
                 "SELECT t.state, c.state, c.scopes, c.grants, c.refresh_policy, c.leeway_seconds, c.access_seconds,
                         c.refresh_seconds, s.state, s.expires_at, s.is_entity_locked, s.customer_id, s.authenticated_at,
-                        s.site_id, u.state, u.kind
+                        s.site_id, u.state, u.kind, c.kind, c.needs_proof
                    FROM tenants t
                    LEFT JOIN clients c ON c.tenant_id = t.id AND c.id = $2
                    LEFT JOIN sessions s ON s.tenant_id = t.id AND s.id = $3
@@ -106,6 +111,8 @@ impl Reader {
             None => None,
             Some(state) => Some(ClientFacts {
                 is_active: state == "active",
+                kind: row.get(16)?,
+                needs_proof: row.get(17)?,
                 scopes: row.get(2)?,
                 grants: row.get(3)?,
                 refresh_policy: policy_from(&row.get::<String>(4)?, row.get(5)?)?,
@@ -142,7 +149,7 @@ impl Reader {
                 "SELECT r.family_id, r.state, r.state_at, r.expires_at, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
                         CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds,
-                        f.scope
+                        f.scope, f.key_thumbprint
                    FROM refresh_tokens r
                    JOIN token_families f ON f.tenant_id = r.tenant_id AND f.id = r.family_id
                    LEFT JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id
@@ -171,6 +178,7 @@ impl Reader {
             customer: row.get(6)?,
             acting_for: acting_for(row.get(7)?, row.get(8)?, row.get(9)?)?,
             scope: row.get(16)?,
+            bound_to: row.get(17)?,
             epoch: row.get(10)?,
             is_family_active: row.get::<String>(11)? == "active",
             family_expires_at: row.get(12)?,

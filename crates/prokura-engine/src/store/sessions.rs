@@ -6,6 +6,7 @@ use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
     Timestamp,
 };
+use prokura_jose::dpop::Thumbprint;
 
 /// A session as stored.
 #[derive(Clone, Debug)]
@@ -392,6 +393,21 @@ impl Tx<'_> {
             )
             .await?;
         row.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
+    }
+
+    /// Binds a family that is bound to no key yet.
+    pub(crate) async fn bind_family(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        key: &Thumbprint,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE token_families SET key_thumbprint = $3 WHERE tenant_id = $1 AND id = $2 AND key_thumbprint IS NULL",
+            params![tenant, family, key],
+        )
+        .await?;
+        Ok(())
     }
 
     /// Notes that access tokens of a family run until `tokens_until`; `false` when the family is over.

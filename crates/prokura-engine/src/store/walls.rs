@@ -313,6 +313,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     upsert_site(tenant, &site("main"), LATER);
     use_password(tenant, "c-1", LATER);
     bind_authorization(tenant, &id("au-1"), &id("s-2"), NOW);
+    bind_family(tenant, &cast.family, &id("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
     cancel_authorization(tenant, &id("au-1"), NOW);
     choose_for_authorization(tenant, &id("au-1"), &cast.session, Some(&id("le-1")), NOW);
     consent_to_authorization(tenant, &id("au-1"), &cast.session, NOW);

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, helpers included")]
 
+mod dpop;
 mod headers;
 mod proxies;
 mod remote;

@@ -6,10 +6,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use prokura_domain::{ActingFor, Clock, Revocation, RevocationKind, Scopes, Standing, Subject, TenantId, Timestamp};
-use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving};
+use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving, Using};
 use prokura_http::server::{Limits, serve};
-use prokura_jose::{AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier};
+use prokura_jose::{
+    AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier,
+    dpop::{Proof, Thumbprint},
+};
 use std::{
+    collections::HashSet,
     future::Future,
     net::SocketAddr,
     sync::{
@@ -45,6 +49,7 @@ impl Clock for TestClock {
 pub(crate) struct TestResolver {
     pub(crate) answer: Mutex<Result<Standing, ResolveError>>,
     pub(crate) asked: AtomicU64,
+    pub(crate) proofs: Mutex<HashSet<String>>,
 }
 
 impl Resolver for TestResolver {
@@ -52,6 +57,11 @@ impl Resolver for TestResolver {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answer.lock().clone();
         Box::pin(async move { answer })
+    }
+
+    fn use_proof<'a>(&'a self, _: &'a TenantId, proof: &'a Proof) -> Using<'a> {
+        let is_first = self.proofs.lock().insert(proof.id.clone());
+        Box::pin(async move { Ok(is_first) })
     }
 }
 
@@ -124,8 +134,11 @@ pub(crate) async fn start_with(routes: &str, more: &str) -> Running {
         verifier.set_keys(tenant.clone(), Arc::clone(&issuer), Arc::clone(&issuer), vec![key.public().clone()]);
         (tenant, TokenMinter::new(Arc::new(key), Arc::clone(&issuer), issuer))
     });
-    let resolver =
-        Arc::new(TestResolver { answer: Mutex::new(Err(ResolveError::Unavailable)), asked: AtomicU64::new(0) });
+    let resolver = Arc::new(TestResolver {
+        answer: Mutex::new(Err(ResolveError::Unavailable)),
+        asked: AtomicU64::new(0),
+        proofs: Mutex::default(),
+    });
     let gateway = Gateway::new(
         &config,
         Arc::clone(&verifier),
@@ -152,16 +165,29 @@ impl Running {
     }
 
     pub(crate) fn token_for(&self, who: &Who, seconds: i64) -> String {
+        self.token_with(who, seconds, None, None)
+    }
+
+    /// A token that is bound to a key, or for one resource alone.
+    pub(crate) fn token_with(
+        &self,
+        who: &Who,
+        seconds: i64,
+        bound_to: Option<Thumbprint>,
+        audience: Option<&str>,
+    ) -> String {
         let (tenant, minter) = self.minters.iter().find(|(tenant, _)| tenant.as_str() == who.tenant).unwrap();
         let now = self.clock.now();
         let number = self.tokens.fetch_add(1, Ordering::SeqCst);
         let token = AccessToken {
             issuer: Arc::clone(minter.issuer()),
-            audience: Arc::clone(minter.audience()),
+            audience: audience.map_or_else(|| Arc::clone(minter.audience()), Arc::from),
             subject: who.customer.unwrap_or("guest").to_owned(),
             id: format!("t{number}").parse().unwrap(),
             issued_at: now,
             expires_at: now.plus_seconds(seconds),
+            bound_to,
+            actors: Vec::new(),
             standing: standing(tenant, who),
         };
         minter.mint(&token).unwrap()

@@ -1,7 +1,7 @@
 //! Public keys and the set of them a tenant publishes.
 
 use super::{JwsAlgorithm, KeyError};
-use crate::base64url;
+use crate::{base64url, dpop::Thumbprint};
 use aws_lc_rs::{
     digest,
     rsa::PublicKeyComponents,
@@ -45,6 +45,19 @@ impl PublicKey {
     /// Whether `signature` is this key's for `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.parsed.verify_sig(message, signature).is_ok()
+    }
+
+    /// The SHA-256 thumbprint of the key (RFC 7638): its required members, in their one order and spelling.
+    pub fn thumbprint(&self) -> Thumbprint {
+        let spell = |bytes: &[u8]| base64url::encode(bytes);
+        let text = match &self.0.material {
+            Material::Ec { crv, x, y } => {
+                format!(r#"{{"crv":"{crv}","kty":"EC","x":"{}","y":"{}"}}"#, spell(x), spell(y))
+            }
+            Material::Okp { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, spell(x)),
+            Material::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, spell(e), spell(n)),
+        };
+        Thumbprint::of(text.as_bytes())
     }
 
     pub(super) fn material(&self) -> &Material {

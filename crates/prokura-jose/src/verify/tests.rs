@@ -72,13 +72,53 @@ fn s40_a_key_of_another_tenant_is_refused_even_under_the_same_name() {
     assert_eq!(verdict(&both, &minted(&theirs, anna("acme")), NOW), Err(Rejection::BadSignature));
     // In its own name, for us, or with our tenant in its claims.
     let crossed = TokenMinter::new(theirs.clone(), issuer("other"), issuer("acme"));
-    let crossed = crossed.mint(&token(anna("other"))).expect("minted");
+    let for_us = crate::AccessToken { audience: issuer("acme"), ..token(anna("other")) };
+    let crossed = crossed.mint(&for_us).expect("minted");
     assert_eq!(verdict(&both, &crossed, NOW), Err(Rejection::WrongAudience));
     let posing = minter(&theirs, "other").mint(&token(anna("acme"))).expect("minted");
     assert_eq!(verdict(&both, &posing, NOW), Err(Rejection::BadClaims));
 
     let ours_alone = verifier(&ours, "acme");
     assert_eq!(verdict(&ours_alone, &minted(&theirs, anna("other")), NOW), Err(Rejection::WrongIssuer));
+}
+
+#[test]
+fn s11_a_bound_token_is_no_bearer_token() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, "acme");
+    let bound = crate::AccessToken { bound_to: Some(key.public().thumbprint()), ..token(anna("acme")) };
+    let text = minter(&key, "acme").mint(&bound).expect("minted");
+    for _ in 0..2 {
+        assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::Bound));
+        assert_eq!(verifier.examine(&text, NOW).expect("valid").token, bound);
+    }
+}
+
+#[test]
+fn s32_a_token_for_one_resource_counts_for_nothing_else() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, "acme");
+    let narrow = crate::AccessToken { audience: "https://orders.example".into(), ..token(anna("acme")) };
+    let text = minter(&key, "acme").mint(&narrow).expect("minted");
+    for _ in 0..2 {
+        assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongAudience));
+        assert_eq!(verifier.examine(&text, NOW).expect("valid").token, narrow);
+    }
+}
+
+#[test]
+fn actors_are_read_back_in_their_order_and_bounded() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, "acme");
+    let actor = |index: usize| crate::ActorClaim { subject: format!("actor\"{index}"), client: id("bk") };
+    for (count, is_read) in [(1, true), (crate::MAX_ACTORS, true), (crate::MAX_ACTORS + 1, false)] {
+        let token = crate::AccessToken { actors: (0..count).map(actor).collect(), ..token(anna("acme")) };
+        let text = minter(&key, "acme").mint(&token).expect("minted");
+        match verifier.verify(&text, NOW) {
+            Ok(found) => assert!(is_read && found.token == token),
+            Err(rejection) => assert_eq!((is_read, rejection), (false, Rejection::BadClaims)),
+        }
+    }
 }
 
 #[test]

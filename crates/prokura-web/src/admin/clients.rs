@@ -88,6 +88,12 @@ struct RegistrationParts {
     /// Whether its authorization requests must be pushed first.
     #[serde(default)]
     must_push: Option<bool>,
+    /// Whether it gets access tokens only bound to a key it shows (DPoP, RFC 9449).
+    #[serde(default)]
+    dpop_bound_access_tokens: Option<bool>,
+    /// Whether its proofs of a key must hold a nonce of the server.
+    #[serde(default)]
+    needs_dpop_nonce: Option<bool>,
 }
 
 impl RegistrationParts {
@@ -103,6 +109,8 @@ impl RegistrationParts {
             || self.is_first_party.is_some()
             || self.may_omit_pkce.is_some()
             || self.must_push.is_some()
+            || self.dpop_bound_access_tokens.is_some()
+            || self.needs_dpop_nonce.is_some()
     }
 
     /// `there` with what is named.
@@ -127,6 +135,8 @@ impl RegistrationParts {
             is_first_party: self.is_first_party.unwrap_or(there.is_first_party),
             may_omit_pkce: self.may_omit_pkce.unwrap_or(there.may_omit_pkce),
             must_push: self.must_push.unwrap_or(there.must_push),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or(there.dpop_bound_access_tokens),
+            needs_dpop_nonce: self.needs_dpop_nonce.unwrap_or(there.needs_dpop_nonce),
         }
     }
 }
@@ -185,6 +195,10 @@ struct ClientView {
     may_omit_pkce: bool,
     /// Whether its authorization requests must be pushed first.
     must_push: bool,
+    /// Whether it gets access tokens only bound to a key it shows (DPoP, RFC 9449).
+    dpop_bound_access_tokens: bool,
+    /// Whether its proofs of a key must hold a nonce of the server.
+    needs_dpop_nonce: bool,
     /// Counts changes.
     version: i64,
     /// When it was made.
@@ -378,6 +392,8 @@ fn view(client: Client) -> ClientView {
         is_first_party: client.registration.is_first_party,
         may_omit_pkce: client.registration.may_omit_pkce,
         must_push: client.registration.must_push,
+        dpop_bound_access_tokens: client.registration.dpop_bound_access_tokens,
+        needs_dpop_nonce: client.registration.needs_dpop_nonce,
         version: client.version,
         created_at: stamp(client.created_at),
         modified_at: stamp(client.modified_at),

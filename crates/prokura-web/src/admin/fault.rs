@@ -92,7 +92,8 @@ impl From<Refusal> for Fault {
             | Refusal::ExpiredGrant
             | Refusal::NotAssigned
             | Refusal::EntityLocked
-            | Refusal::InvalidScope => Self::new(StatusCode::CONFLICT, refusal.word(), refusal.to_string()),
+            | Refusal::InvalidScope
+            | Refusal::InvalidProof => Self::new(StatusCode::CONFLICT, refusal.word(), refusal.to_string()),
         }
     }
 }

@@ -10,9 +10,9 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, header};
 use prokura_domain::ClientId;
-use prokura_engine::{Client, ClientProof, Error, Origin, Refusal, Tenant};
-use prokura_http::{Params, RequestOrigin, is_form};
-use prokura_jose::Secret;
+use prokura_engine::{Client, ClientProof, Error, KeyRefusal, Origin, Refusal, Tenant};
+use prokura_http::{BearerFault, Params, RequestOrigin, dpop_proof, is_form};
+use prokura_jose::{Secret, dpop::Target};
 use std::sync::Arc;
 
 /// The only kind of assertion there is (RFC 7523 section 2.2).
@@ -24,6 +24,25 @@ pub(super) struct ClientForm {
     pub(super) client: Client,
     pub(super) params: Params,
     pub(super) origin: Origin,
+    /// The `DPoP` header, where one may be.
+    key_proof: Result<Option<Secret>, BearerFault>,
+}
+
+impl ClientForm {
+    /// Checks the proof of a key that came along, for the endpoint `name`: what is issued is bound to it.
+    pub(super) fn show_key(&mut self, web: &Web, name: &str) -> Result<(), OauthFault> {
+        let Some(proof) = self.key_proof.as_ref().map_err(|_| OauthFault::invalid_proof())? else { return Ok(()) };
+        let uri = format!("{}/{name}", self.tenant.issuer);
+        let target = Target { method: "POST", uri: &uri, access_token: None };
+        match web.edge.engine.check_key(&self.tenant, Some(&self.client), proof.expose(), target) {
+            Ok(key) => {
+                self.origin.key_proof = Some(Arc::new(key));
+                Ok(())
+            }
+            Err(KeyRefusal::Invalid) => Err(OauthFault::invalid_proof()),
+            Err(KeyRefusal::NonceNeeded(nonce)) => Err(OauthFault::nonce_needed(nonce)),
+        }
+    }
 }
 
 impl FromRequest<Web> for ClientForm {
@@ -46,6 +65,7 @@ impl FromRequest<Web> for ClientForm {
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|_| OauthFault::invalid_request("the body must be text"))?;
         let params = Params::parse(text);
+        let key_proof = dpop_proof(&parts.headers).map(|proof| proof.map(|text| Secret::from(text.to_owned())));
         params.refuse_repeated()?;
         let (id, proof) = credentials(&parts.headers, &params)?;
         web.edge.check_client(&tenant, &id)?;
@@ -54,7 +74,7 @@ impl FromRequest<Web> for ClientForm {
             Err(Error::Refused(Refusal::InvalidClient)) => return Err(OauthFault::invalid_client()),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { tenant, client, params, origin })
+        Ok(Self { tenant, client, params, origin, key_proof })
     }
 }
 

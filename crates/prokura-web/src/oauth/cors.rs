@@ -29,6 +29,8 @@ pub(super) async fn answer(
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(allowed) = allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        let told = HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
         if is_preflight {
             let names = "Authorization, Content-Type, DPoP";
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));

@@ -15,11 +15,19 @@ pub(super) struct OauthFault {
     description: String,
     retry_after_seconds: Option<u32>,
     challenge: Option<&'static str>,
+    nonce: Option<String>,
 }
 
 impl OauthFault {
     pub(super) fn new(status: StatusCode, error: &'static str, description: &str) -> Self {
-        Self { status, error, description: description.to_owned(), retry_after_seconds: None, challenge: None }
+        Self {
+            status,
+            error,
+            description: description.to_owned(),
+            retry_after_seconds: None,
+            challenge: None,
+            nonce: None,
+        }
     }
 
     pub(super) fn invalid_request(description: &str) -> Self {
@@ -37,6 +45,39 @@ impl OauthFault {
         let mut fault = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "the access token does not hold");
         fault.challenge = Some("Bearer error=\"invalid_token\"");
         fault
+    }
+
+    /// A token of the `DPoP` scheme that does not hold, or a proof of it that does not (RFC 9449 section 7.1).
+    pub(super) fn invalid_bound_token(error: &'static str) -> Self {
+        let mut fault =
+            Self::new(StatusCode::UNAUTHORIZED, error, "the access token or the proof of its key does not hold");
+        fault.challenge = Some(match error {
+            "invalid_dpop_proof" => "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA RS256\"",
+            "use_dpop_nonce" => "DPoP error=\"use_dpop_nonce\", algs=\"ES256 EdDSA RS256\"",
+            _ => "DPoP error=\"invalid_token\", algs=\"ES256 EdDSA RS256\"",
+        });
+        fault
+    }
+
+    /// The proof of a key does not prove it (RFC 9449 section 5).
+    pub(super) fn invalid_proof() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_dpop_proof",
+            "the proof of the key is missing, wrong or was used before",
+        )
+    }
+
+    /// The proof must hold `nonce` (RFC 9449 section 8).
+    pub(super) fn nonce_needed(nonce: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "use_dpop_nonce", "the proof must hold the nonce of the server").nonce(nonce)
+    }
+
+    /// With the nonce for the next proof.
+    #[must_use]
+    pub(super) fn nonce(mut self, nonce: String) -> Self {
+        self.nonce = Some(nonce);
+        self
     }
 
     pub(super) fn insufficient_scope() -> Self {
@@ -84,6 +125,7 @@ impl From<Refusal> for OauthFault {
                 bad("invalid_grant", "the grant is unknown, used, over or not this client's")
             }
             Refusal::InvalidToken => Self::invalid_token(),
+            Refusal::InvalidProof => Self::invalid_proof(),
             Refusal::NotAssigned => bad("invalid_target", "the customer may not act for this legal entity"),
             Refusal::EntityLocked => bad("invalid_target", "this session may not change its legal entity"),
             Refusal::InvalidScope => bad("invalid_scope", "the scope is wider than what was granted"),
@@ -113,6 +155,9 @@ impl IntoResponse for OauthFault {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(challenge) = self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            headers.insert("dpop-nonce", nonce);
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,7 +1,12 @@
 //! `POST {issuer}/introspect` (RFC 7662) and `POST {issuer}/par` (RFC 9126): for clients that prove who they are, never
 //! for scripts in browsers.
 
-use super::{client::ClientForm, fault::OauthFault, request, token::json_answer};
+use super::{
+    client::ClientForm,
+    fault::OauthFault,
+    request,
+    token::{json_answer, token_type},
+};
 use crate::Web;
 use axum::{
     Router,
@@ -56,7 +61,10 @@ fn active(tenant: &Tenant, found: Introspection) -> Value {
     }
     if found.is_access_token {
         body.insert("aud".to_owned(), json!(&*tenant.issuer));
-        body.insert("token_type".to_owned(), json!("Bearer"));
+        body.insert("token_type".to_owned(), json!(token_type(found.bound_to.is_some())));
+    }
+    if let Some(key) = &found.bound_to {
+        body.insert("cnf".to_owned(), json!({ "jkt": key.as_str() }));
     }
     if let Some(at) = found.issued_at {
         body.insert("iat".to_owned(), json!(at.seconds()));
@@ -64,11 +72,21 @@ fn active(tenant: &Tenant, found: Introspection) -> Value {
     Value::Object(body)
 }
 
-async fn push(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+async fn push(State(web): State<Web>, mut form: ClientForm) -> Result<Response, OauthFault> {
+    form.show_key(&web, "par")?;
     if form.params.one("request_uri")?.is_some() {
         return Err(OauthFault::invalid_request("a pushed request names no other"));
     }
-    let wanted = request::read(&form.client, &form.params).map_err(request::Wrong::into_fault)?;
+    let mut wanted = request::read(&form.client, &form.params).map_err(request::Wrong::into_fault)?;
+    if let Some(key) = &form.origin.key_proof {
+        // RFC 9449 section 10.1: the code is bound to the key that was shown, and to no other.
+        let shown = key.thumbprint.to_string();
+        if wanted.dpop_jkt.as_ref().is_some_and(|wanted| *wanted != shown) {
+            return Err(OauthFault::invalid_proof());
+        }
+        web.edge.engine.use_key(&form.tenant, key).await?;
+        wanted.dpop_jkt = Some(shown);
+    }
     let pushed = web.edge.engine.push_authorization(&form.tenant, &form.client.id, &wanted).await?;
     let body = json!({
         "request_uri": format!("{REQUEST_URI_PREFIX}{}", pushed.expose()),

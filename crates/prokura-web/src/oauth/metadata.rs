@@ -1,6 +1,7 @@
 //! What a tenant's issuer says about itself (OpenID Connect Discovery 1.0, RFC 8414).
 
 use prokura_engine::Tenant;
+use prokura_jose::dpop::DPOP_ALGORITHMS;
 use serde_json::{Value, json};
 
 /// The metadata document.
@@ -36,6 +37,7 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "name", "given_name", "family_name",

@@ -5,6 +5,7 @@ use super::fault::OauthFault;
 use prokura_domain::{ClientKind, Scopes};
 use prokura_engine::{AuthorizationRequest, Client, Prompt, ResponseMode, grantable_scopes};
 use prokura_http::{Params, Repeated};
+use prokura_jose::dpop::Thumbprint;
 
 /// The longest value that is handed back.
 const MAX_STATE: usize = 4_096;
@@ -87,6 +88,10 @@ pub(super) fn read(client: &Client, params: &Params) -> Result<AuthorizationRequ
         login_hint: text("login_hint")?,
         ui_locales: text("ui_locales")?,
         legal_entity: text("legal_entity_id")?,
+        dpop_jkt: match params.one("dpop_jkt")?.map(str::parse::<Thumbprint>).transpose() {
+            Ok(key) => key.map(|key| key.to_string()),
+            Err(_) => return Err(answer("invalid_request")),
+        },
         redirect_uri,
         state,
     })

@@ -12,7 +12,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use prokura_domain::Scopes;
 use prokura_engine::{
-    DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DevicePoll, EntityWish, Error, ExchangeToken, Granted, RedeemCode,
+    DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DevicePoll, Engine, EntityWish, Error, ExchangeToken, Granted, RedeemCode,
     Refresh, Refusal, Unverified, grantable_scopes,
 };
 use prokura_jose::Secret;
@@ -30,13 +30,27 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/device_authorization", post(authorize_device))
 }
 
-async fn token(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+async fn token(State(web): State<Web>, mut form: ClientForm) -> Result<Response, OauthFault> {
+    form.show_key(&web, "token")?;
+    let nonce = Engine::needs_dpop_nonce(&form.tenant, Some(&form.client)) && form.origin.key_proof.is_some();
+    let nonce = nonce.then(|| web.edge.engine.dpop_nonce(&form.tenant));
+    match (grant(&web, &form).await, nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok())) {
+        // The next proof needs one, too, and need not ask for it first.
+        (Ok(mut answer), Some(nonce)) => {
+            answer.headers_mut().insert("dpop-nonce", nonce);
+            Ok(answer)
+        }
+        (result, _) => result,
+    }
+}
+
+async fn grant(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> {
     let granted = match form.params.one("grant_type")? {
-        Some("authorization_code") => redeem_code(&web, &form).await?,
-        Some("refresh_token") => refresh(&web, &form).await?,
-        Some("client_credentials") => client_credentials(&web, &form).await?,
-        Some(DEVICE_CODE) => return poll_device(&web, &form).await,
-        Some(TOKEN_EXCHANGE) => return exchange(&web, &form).await,
+        Some("authorization_code") => redeem_code(web, form).await?,
+        Some("refresh_token") => refresh(web, form).await?,
+        Some("client_credentials") => client_credentials(web, form).await?,
+        Some(DEVICE_CODE) => return poll_device(web, form).await,
+        Some(TOKEN_EXCHANGE) => return exchange(web, form).await,
         Some(_) => {
             let offered =
                 "authorization_code, refresh_token, client_credentials, device_code and token exchange are offered";
@@ -128,12 +142,11 @@ async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> 
     }
     let token = form.params.one("subject_token")?.ok_or_else(|| wrong("subject_token is missing"))?;
     // RFC 8693 section 2.2.2: a token that does not hold is a wrong request.
-    let verified = web.edge.engine.verify(token).map_err(|unverified| match unverified {
+    let verified = web.edge.engine.examine(token).map_err(|unverified| match unverified {
         Unverified::Rejected(_) => wrong("the subject token does not hold"),
         Unverified::Stale => Error::from(unverified).into(),
     })?;
-    let request =
-        ExchangeToken { subject: &verified.token.standing, legal_entity: entity_wish(form)?, scopes: scopes(form)? };
+    let request = ExchangeToken { subject: &verified.token, legal_entity: entity_wish(form)?, scopes: scopes(form)? };
     let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;
     Ok(answer(granted, Some(ACCESS_TOKEN)))
 }
@@ -160,7 +173,7 @@ fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {
 fn answer(granted: Granted, issued_type: Option<&str>) -> Response {
     let mut body = json!({
         "access_token": granted.access_token,
-        "token_type": "Bearer",
+        "token_type": token_type(granted.bound_to_key),
         "expires_in": granted.access_seconds,
         "scope": granted.standing.scopes.to_string(),
     });
@@ -180,6 +193,11 @@ fn answer(granted: Granted, issued_type: Option<&str>) -> Response {
         }
     }
     json_answer(&body)
+}
+
+/// How a token is sent (RFC 6750, RFC 9449 section 5).
+pub(super) fn token_type(is_bound: bool) -> &'static str {
+    if is_bound { "DPoP" } else { "Bearer" }
 }
 
 /// A JSON answer nobody may keep (RFC 6749 section 5.1).

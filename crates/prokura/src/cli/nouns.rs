@@ -111,6 +111,9 @@ pub enum ClientCommand {
         /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
         #[arg(long, default_value_t = DEFAULT_LEEWAY_SECONDS, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
         leeway_seconds: u32,
+        /// Give it access tokens only bound to a key it shows (DPoP, RFC 9449).
+        #[arg(long)]
+        dpop_bound_access_tokens: bool,
     },
     /// Say where one hears that a session it takes part in is over (back-channel logout).
     Logout {

@@ -34,7 +34,17 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
             )
             .await
         }
-        ClientCommand::Create { of, id, name, kind, grants, scopes, refresh_policy, leeway_seconds } => {
+        ClientCommand::Create {
+            of,
+            id,
+            name,
+            kind,
+            grants,
+            scopes,
+            refresh_policy,
+            leeway_seconds,
+            dpop_bound_access_tokens,
+        } => {
             let request = CreateClient {
                 id: id.map(|id| parse("id", &id)).transpose()?,
                 name,
@@ -51,7 +61,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 },
                 access_seconds: None,
                 refresh_seconds: None,
-                registration: Registration::default(),
+                registration: Registration { dpop_bound_access_tokens, ..Registration::default() },
             };
             let tenant = tenant(engine, &of.tenant).await?;
             let made = engine.create_client(&tenant, &request, &Actor::System, &origin("client-create")).await;
@@ -128,6 +138,7 @@ fn view(client: &Client) -> Value {
         "grants": client.grants.split_ascii_whitespace().collect::<Vec<_>>(),
         "backchannel_logout_uri": client.registration.backchannel_logout_uri,
         "backchannel_logout_session_required": client.registration.backchannel_logout_session_required,
+        "dpop_bound_access_tokens": client.registration.dpop_bound_access_tokens,
         "version": client.version,
     })
 }

@@ -6,7 +6,7 @@ use crate::{
     oauth,
 };
 use prokura_domain::{ClientKind, RefreshPolicy};
-use prokura_engine::{Actor, CreateClient, Origin, Registration};
+use prokura_engine::{Actor, ClientChange, CreateClient, Origin, Registration};
 use prokura_testkit::{Database, Options, TestServer};
 use std::{
     path::{Path, PathBuf},
@@ -23,6 +23,11 @@ const PYTHON_PACKAGES: [&str; 2] = ["authlib==1.9.9", "requests==2.34.2"];
 #[tokio::test(flavor = "multi_thread")]
 async fn openid_client_runs_unchanged() {
     run_script(Database::Sqlite, "node", "openid_client.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s11_foreign_clients_bind_their_tokens_to_a_key() {
+    run_script(Database::Sqlite, "node", "dpop.mjs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +53,7 @@ async fn run_script(database: Database, language: &str, script: &str) {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let secret = client(&world, "web", ClientKind::Confidential, port).await.unwrap();
     client(&world, "spa", ClientKind::Public, port).await;
+    bound_client(&world).await;
     let program = if language == "python" { home.join("venv/bin/python") } else { PathBuf::from(language) };
     let mut command = Command::new(program);
     command
@@ -57,6 +63,7 @@ async fn run_script(database: Database, language: &str, script: &str) {
         .env("CLIENT_ID", "web")
         .env("CLIENT_SECRET", secret)
         .env("SPA_CLIENT_ID", "spa")
+        .env("BOUND_CLIENT_ID", "bound")
         .env("REDIRECT_URI", format!("http://127.0.0.1:{port}/callback"))
         .env("LOGGED_OUT_URI", format!("http://127.0.0.1:{port}/logged-out"))
         .envs([("EMAIL", "ann@a.example"), ("PASSWORD", PASSWORD)])
@@ -87,6 +94,16 @@ async fn client(world: &World, id: &str, kind: ClientKind, port: u16) -> Option<
     };
     let made = world.engine().create_client(&world.tenant, &request, &Actor::System, &Origin::local("test")).await;
     made.unwrap().secret.map(|secret| secret.expose().to_owned())
+}
+
+/// A public client whose tokens are bound and whose proofs hold a nonce.
+async fn bound_client(world: &World) {
+    client(world, "bound", ClientKind::Public, 0).await;
+    let (engine, tenant, id) = (world.engine(), &world.tenant, "bound".parse().unwrap());
+    let there = engine.client(tenant, &id).await.unwrap().registration;
+    let registration = Registration { dpop_bound_access_tokens: true, needs_dpop_nonce: true, ..there };
+    let change = ClientChange { registration: Some(registration), ..ClientChange::default() };
+    engine.update_client(tenant, &id, &change, None, &Actor::System, &Origin::local("test")).await.unwrap();
 }
 
 /// The folder with the scripts and what they need.

@@ -8,7 +8,7 @@ use prokura_engine::{
     Error, ExchangeToken, Granted, LogIn, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt,
     RedeemCode, SignUpRequest,
 };
-use prokura_jose::{Algorithm, Secret, SigningKey, sign_jwt};
+use prokura_jose::{AccessToken, Algorithm, Secret, SigningKey, sign_jwt};
 use prokura_testkit::Database;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -74,7 +74,7 @@ fn concerns(door: Door, off: Off) -> bool {
 
 struct Keys {
     guest: Standing,
-    acting: Standing,
+    acting: AccessToken,
     guest_refresh: Secret,
     refresh: Secret,
     client_secret: Secret,
@@ -111,7 +111,7 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         devices,
         guest_refresh: guest.refresh.unwrap().token,
         guest: guest.standing,
-        acting: acting.standing,
+        acting: world.engine().examine(&acting.access_token).unwrap().token.clone(),
         refresh: acting.refresh.unwrap().token,
         client_secret,
         partner,
@@ -234,7 +234,8 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
         }
         Door::TokenExchange => {
             let client = engine.client(tenant, &client_id("sf")).await.unwrap();
-            let request = ExchangeToken { subject: &keys.acting, legal_entity: EntityWish::Keep, scopes: None };
+            let subject = &keys.acting;
+            let request = ExchangeToken { subject, legal_entity: EntityWish::Keep, scopes: None };
             engine.exchange_token(tenant, &client, &request, &from).await
         }
         Door::AuthorizationCode => {

@@ -1,12 +1,13 @@
 //! The native protocol through the front door: pages without scripts, codes, refresh, companies, log-out.
 
+mod dpop;
 pub(crate) mod robot;
 mod rules;
 
 use crate::arrange::{PASSWORD, World, on_both_databases, origin};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prokura_domain::{ClientKind, RefreshPolicy};
-use prokura_engine::{Actor, CreateClient, Registration};
+use prokura_engine::{Actor, ClientChange, CreateClient, Registration};
 use prokura_testkit::{Answer, Database};
 use robot::{Robot, form, location, query};
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub(crate) const SCOPES: &str = "openid profile email legal_entity offline_acces
 /// A world with two native clients: `web` with a secret, and `spa` without.
 pub(crate) struct Native {
     pub(crate) world: World,
-    secret: String,
+    pub(crate) secret: String,
 }
 
 impl Native {
@@ -82,6 +83,11 @@ impl Native {
     }
 
     pub(crate) async fn token(&self, client: &str, fields: &[(&str, &str)]) -> Answer {
+        self.token_with(client, fields, None).await
+    }
+
+    /// The same with a `DPoP` header.
+    pub(crate) async fn token_with(&self, client: &str, fields: &[(&str, &str)], proof: Option<&str>) -> Answer {
         let request = self.world.server.http.post(format!("{}{}", self.world.server.url, self.path("token")));
         let mut fields = fields.to_vec();
         let request = if client == "web" {
@@ -90,7 +96,21 @@ impl Native {
             fields.push(("client_id", client));
             request
         };
+        let request = match proof {
+            Some(proof) => request.header("dpop", proof),
+            None => request,
+        };
         self.world.server.send(request.form(&fields)).await
+    }
+
+    /// Changes what `client` registered.
+    pub(crate) async fn register(&self, client: &str, change: impl FnOnce(&mut Registration)) {
+        let (engine, tenant) = (self.world.engine(), &self.world.tenant);
+        let id = client.parse().unwrap();
+        let mut registration = engine.client(tenant, &id).await.unwrap().registration;
+        change(&mut registration);
+        let change = ClientChange { registration: Some(registration), ..ClientChange::default() };
+        engine.update_client(tenant, &id, &change, None, &Actor::System, &origin()).await.unwrap();
     }
 
     pub(crate) async fn redeem(&self, client: &str, code: &str) -> Answer {
