@@ -289,6 +289,7 @@ impl From<Refusal> for Said {
             Refusal::InvalidGrant => return Self::Unauthorized(E1::invalid_refresh_token()),
             Refusal::ExpiredGrant => return Self::Unauthorized(E1::expired_refresh_token()),
             Refusal::InvalidToken => return Self::Unauthorized(E1::invalid_access_token()),
+            Refusal::WrongTarget => Told::forbidden().text("The client may have no token for this."),
             Refusal::InvalidProof => Told::forbidden().text("The client gets tokens only with a proof of its key."),
             Refusal::UnknownTenant => Told::bad("bad_request", WRONG_TENANT),
             Refusal::UnauthorizedClient => Told::forbidden().text("The client may not be used for this."),

@@ -184,6 +184,7 @@ impl Engine {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             let there = self.page_session_in(&mut tx, tenant, cookie).await?;
+            Self::check_lock(&mut tx, tenant, &there.session, entity).await?;
             if let Some(entity) = entity {
                 let found = tx.assignment_for_issue(&tenant.id, &there.customer, entity).await?;
                 found.filter(|found| found.is_entity_active).ok_or(Refusal::NotAssigned)?;

@@ -82,6 +82,9 @@ pub struct AuthorizationRequest {
     /// The company to act for.
     #[serde(default)]
     pub legal_entity: Option<String>,
+    /// The one resource the tokens are for (RFC 8707).
+    #[serde(default)]
+    pub resource: Option<String>,
     /// The thumbprint of the key whoever redeems the code must show (RFC 9449 section 10).
     #[serde(default)]
     pub dpop_jkt: Option<String>,
@@ -296,7 +299,7 @@ impl Engine {
                 (Some(there.session.clone()), false, None, false);
         }
         if !row.is_entity_chosen {
-            match self.only_choice(&mut tx, tenant, &row, &there.customer).await? {
+            match self.only_choice(&mut tx, tenant, &row, &there).await? {
                 Choice::One(entity) => {
                     tx.choose_for_authorization(&tenant.id, &row.id, &there.session, entity.as_ref(), now).await?;
                     row.legal_entity = entity;
@@ -381,6 +384,7 @@ impl Engine {
                 return Err(Refusal::NotAssigned.into());
             }
             let there = self.page_session_in(&mut tx, tenant, cookie).await?;
+            Self::check_lock(&mut tx, tenant, &there.session, entity).await?;
             if let Some(entity) = entity {
                 let found = tx.assignment_for_issue(&tenant.id, &there.customer, entity).await?;
                 found.filter(|found| found.is_entity_active).ok_or(Refusal::NotAssigned)?;
@@ -510,8 +514,15 @@ impl Engine {
         tx: &mut Tx<'_>,
         tenant: &Tenant,
         row: &AuthorizationRow,
-        customer: &CustomerId,
+        there: &CookieRow,
     ) -> Result<Choice, Error> {
+        let customer = &there.customer;
+        if let Some(locked) = tx.session_lock(&tenant.id, &there.session).await? {
+            let wanted = row.request.legal_entity.as_deref();
+            let is_allowed =
+                wanted.is_none_or(|wanted| locked.as_ref().is_some_and(|locked| locked.as_str() == wanted));
+            return Ok(if is_allowed { Choice::One(locked) } else { Choice::NotTheirs });
+        }
         if let Some(wanted) = &row.request.legal_entity {
             let Ok(wanted) = wanted.parse::<LegalEntityId>() else { return Ok(Choice::NotTheirs) };
             let found = tx.assignment_for_issue(&tenant.id, customer, &wanted).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Holder, Order, Terms},
     refresh::redeem,
     retrying,
     session_context::{fresh, wanted_site},
@@ -56,6 +56,7 @@ impl Engine {
             holder: Holder::Guest { session: &session },
             entity: None,
             chain: Chain::Begin { is_refreshable: true },
+            terms: Terms::default(),
             origin,
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
@@ -114,6 +115,7 @@ impl Engine {
             holder: Holder::Guest { session: &row.session },
             entity: None,
             chain,
+            terms: Terms::default(),
             origin,
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
@@ -147,6 +149,7 @@ impl Engine {
                 holder: Holder::Guest { session },
                 entity: None,
                 chain: Chain::None,
+                terms: Terms::default(),
                 origin,
             };
             let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;

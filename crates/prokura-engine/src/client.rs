@@ -145,6 +145,7 @@ impl Engine {
         check(&request.scopes, &request.grants)?;
         check_lives(request.access_seconds, request.refresh_seconds)?;
         request.registration.check(request.kind)?;
+        request.registration.check_profile(request.kind, &request.grants, &tenant.settings.algorithm)?;
         retrying!(self.create_client_once(tenant, request, actor, origin))
     }
 
@@ -273,6 +274,7 @@ impl Engine {
         let was_active = row.is_active;
         change.apply(&mut row);
         row.registration.check(row.kind)?;
+        row.registration.check_profile(row.kind, &row.grants, &tenant.settings.algorithm)?;
         let found = row.version;
         if version.is_some_and(|version| version != found)
             || !tx.update_client(&tenant.id, &row, Some(found), now).await?

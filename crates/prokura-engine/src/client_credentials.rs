@@ -3,7 +3,7 @@
 use crate::{
     Actor, Engine, Error, Granted, Origin, Tenant,
     audit::Entry,
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Holder, Order, Terms},
     retrying,
     store::Tx,
 };
@@ -37,10 +37,10 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Granted, Error> {
         self.authenticate_client(tenant, &request.client, &request.secret, origin).await?;
-        self.service_token(tenant, &request.client, request.scopes.as_ref(), origin).await
+        self.service_token(tenant, &request.client, request.scopes.as_ref(), None, origin).await
     }
 
-    /// The same for a client that proved who it is before.
+    /// The same for a client that proved who it is before; with `audience`, for that resource alone (RFC 8707).
     ///
     /// # Errors
     /// [`crate::Refusal::InvalidClient`], [`crate::Refusal::UnauthorizedClient`].
@@ -49,9 +49,10 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         wanted: Option<&Scopes>,
+        audience: Option<&str>,
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        retrying!(self.service_token_once(tenant, client, wanted, origin))
+        retrying!(self.service_token_once(tenant, client, wanted, audience, origin))
     }
 
     async fn service_token_once(
@@ -59,6 +60,7 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         wanted: Option<&Scopes>,
+        audience: Option<&str>,
         origin: &Origin,
     ) -> Result<Granted, Error> {
         let mut tx = self.store.write().await?;
@@ -69,6 +71,7 @@ impl Engine {
             holder: Holder::Service { wanted },
             entity: None,
             chain: Chain::None,
+            terms: Terms { audience, ..Terms::default() },
             origin,
         };
         let draft = self.issue(&mut tx, order).await?;

@@ -5,7 +5,7 @@ use crate::{
     Actor, Client, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
     id_token::{IdTokenFacts, company},
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Holder, Order, Terms},
     retrying,
     store::{DeviceRow, StoreError},
 };
@@ -169,6 +169,9 @@ impl Engine {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             let there = self.page_session_in(&mut tx, tenant, cookie).await?;
+            if is_allowed {
+                Self::check_lock(&mut tx, tenant, &there.session, entity).await?;
+            }
             if let Some(entity) = entity.filter(|_| is_allowed) {
                 let found = tx.assignment_for_issue(&tenant.id, &there.customer, entity).await?;
                 found.filter(|found| found.is_entity_active).ok_or(Refusal::NotAssigned)?;
@@ -239,6 +242,7 @@ impl Engine {
                     holder: Holder::Customer { session, customer: &customer, scopes: Some(&scopes) },
                     entity: row.legal_entity.as_ref(),
                     chain: Chain::Begin { is_refreshable },
+                    terms: Terms::default(),
                     origin,
                 };
                 let draft = self.issue(&mut tx, order).await?;

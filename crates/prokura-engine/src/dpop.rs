@@ -1,10 +1,10 @@
 //! Keys that whoever asks for tokens, or brings one, shows to have (DPoP, RFC 9449). What a proof says is checked in
 //! `prokura_jose::dpop`; here it is used up, on all nodes, and held against the nonce of the server.
 
-use crate::{Client, Engine, Error, Refusal, Tenant, Unverified, store::Tx};
+use crate::{Client, Engine, Error, Refusal, SecurityProfile, Tenant, Unverified, store::Tx};
 use prokura_domain::{TenantId, Timestamp};
 use prokura_jose::{
-    SecretHash, VerifiedToken,
+    JwsAlgorithm, SecretHash, VerifiedToken,
     dpop::{Proof, Target, Thumbprint, check_proof},
 };
 use std::sync::Arc;
@@ -60,6 +60,11 @@ impl Engine {
             tracing::debug!(tenant = %tenant.id, %fault, "a DPoP proof was refused");
             KeyRefusal::Invalid
         })?;
+        let is_fapi = client.is_some_and(|client| client.registration.profile == SecurityProfile::Fapi2);
+        if is_fapi && proof.algorithm == JwsAlgorithm::Rs256 {
+            // FAPI 2.0 section 5.4.1.
+            return Err(KeyRefusal::Invalid);
+        }
         if Self::needs_dpop_nonce(tenant, client) {
             let is_known = |nonce: &str| self.nonces.knows(nonce, tenant.id.as_str(), now);
             if !proof.nonce.as_deref().is_some_and(is_known) {

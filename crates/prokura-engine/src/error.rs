@@ -132,6 +132,9 @@ pub enum Refusal {
     /// The customer is not assigned to the legal entity, whatever the reason.
     #[error("not assigned to the legal entity")]
     NotAssigned,
+    /// The client may have no token for this resource, or this token is for another one.
+    #[error("not a resource of the client")]
+    WrongTarget,
     /// The session may not change its company.
     #[error("the session is locked to its legal entity")]
     EntityLocked,
@@ -183,6 +186,7 @@ impl Refusal {
             Self::InvalidToken => "invalid_token",
             Self::InvalidProof => "invalid_proof",
             Self::NotAssigned => "not_assigned",
+            Self::WrongTarget => "wrong_target",
             Self::EntityLocked => "entity_locked",
             Self::InvalidScope => "invalid_scope",
             Self::MissingScope(_) => "missing_scope",

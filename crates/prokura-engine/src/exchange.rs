@@ -1,14 +1,16 @@
 //! Token exchange (RFC 8693): one access token for another, for another legal entity or with fewer scopes. The new token
 //! belongs to the family of the one it came from and ends with it; there is no refresh token, and nobody gains a right.
+//! With the token of an actor it says who acts for the subject (delegation), and keeps who acted before.
 
 use crate::{
     Actor, Client, Engine, EntityWish, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Holder, Order, Terms},
+    refresh::narrower,
     retrying,
 };
-use prokura_domain::{ClientKind, Scopes};
-use prokura_jose::AccessToken;
+use prokura_domain::{ClientKind, Scopes, Subject};
+use prokura_jose::{AccessToken, ActorClaim, MAX_ACTORS};
 
 /// What is wanted for a token.
 #[derive(Clone, Debug)]
@@ -19,6 +21,10 @@ pub struct ExchangeToken<'a> {
     pub legal_entity: EntityWish,
     /// Fewer scopes than the given token has.
     pub scopes: Option<Scopes>,
+    /// The one resource the new token is for (RFC 8707); what the given token is for when absent.
+    pub resource: Option<String>,
+    /// The token of who is to act for the subject.
+    pub actor: Option<&'a AccessToken>,
 }
 
 impl Engine {
@@ -61,6 +67,9 @@ impl Engine {
         {
             return Err(Refusal::InvalidProof.into());
         }
+        let actors = actors(tenant, client, request, origin)?;
+        let own_audience = Some(&*request.subject.audience).filter(|audience| **audience != *tenant.issuer);
+        let audience = narrower(own_audience, request.resource.as_deref())?;
         let scopes = match &request.scopes {
             None => &subject.scopes,
             Some(wanted) if wanted.is_subset(&subject.scopes) => wanted,
@@ -79,7 +88,8 @@ impl Engine {
             client: &client.id,
             holder: Holder::Customer { session, customer, scopes: Some(scopes) },
             entity,
-            chain: Chain::Within { family, epoch: subject.epoch, before: subject.acting_for.as_ref() },
+            chain: Chain::Within { family, epoch: subject.epoch },
+            terms: Terms { audience, actors: &actors },
             origin,
         };
         match self.issue(&mut tx, order).await {
@@ -99,4 +109,30 @@ impl Engine {
             Err(fault) => Err(fault),
         }
     }
+}
+
+/// Who acts for the subject of the new token, the latest first. Only a client that is registered for it may put somebody
+/// in, and only whom it got a token for itself; nobody who acted before is left out (RFC 8693 section 4.1).
+fn actors(
+    tenant: &Tenant,
+    client: &Client,
+    request: &ExchangeToken<'_>,
+    origin: &Origin,
+) -> Result<Vec<ActorClaim>, Refusal> {
+    let before = &request.subject.actors;
+    let Some(actor) = request.actor else { return Ok(before.clone()) };
+    if !client.registration.may_act {
+        return Err(Refusal::UnauthorizedClient);
+    }
+    let shown = origin.key_proof.as_ref().map(|proof| &proof.thumbprint);
+    let is_shown = actor.bound_to.is_none() || actor.bound_to.as_ref() == shown;
+    let is_usable = actor.standing.tenant == tenant.id
+        && actor.standing.client == client.id
+        && actor.audience == tenant.issuer
+        && actor.actors.is_empty();
+    if !is_usable || !is_shown || actor.standing.subject == Subject::Guest || before.len() >= MAX_ACTORS {
+        return Err(Refusal::InvalidGrant);
+    }
+    let newest = ActorClaim { subject: actor.subject.clone(), client: actor.standing.client.clone() };
+    Ok(std::iter::once(newest).chain(before.iter().cloned()).collect())
 }

@@ -2,7 +2,8 @@
 
 use crate::{Actor, Client, Engine, Error, Origin, Tenant, Unverified, audit::Entry, retrying};
 use prokura_domain::{ClientKind, RefreshTokenState, RevocationKind, Scopes, Standing, Subject, Timestamp};
-use prokura_jose::{SecretHash, dpop::Thumbprint};
+use prokura_jose::{AccessToken, ActorClaim, SecretHash, dpop::Thumbprint, sign_jwt};
+use std::sync::Arc;
 
 /// What there is to say about a token that holds.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Introspection {
     pub is_access_token: bool,
     /// The key it is bound to.
     pub bound_to: Option<Thumbprint>,
+    /// Whom it is for.
+    pub audience: Arc<str>,
+    /// Who acts for the subject, the latest first.
+    pub actors: Vec<ActorClaim>,
 }
 
 impl Engine {
@@ -44,7 +49,7 @@ impl Engine {
         };
         if let Some(verified) = verified {
             let token = &verified.token;
-            if token.standing.tenant != tenant.id {
+            if token.standing.tenant != tenant.id || !concerns(tenant, client, token) {
                 return Ok(None);
             }
             let scopes = self.scopes_now(tenant, &token.standing).await?;
@@ -56,6 +61,8 @@ impl Engine {
                 expires_at: token.expires_at,
                 is_access_token: true,
                 bound_to: token.bound_to.clone(),
+                audience: Arc::clone(&token.audience),
+                actors: token.actors.clone(),
             }));
         }
         let now = self.clock.now();
@@ -92,7 +99,29 @@ impl Engine {
             expires_at: until,
             is_access_token: false,
             bound_to: row.bound_to,
+            audience: row.audience.map_or_else(|| Arc::clone(&tenant.issuer), Arc::from),
+            actors: Vec::new(),
         }))
+    }
+
+    /// The answer to a question about a token, signed for who asked (RFC 9701 section 5): its type keeps it from being
+    /// taken for a token, and its audience for somebody else's answer.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn sign_introspection(
+        &self,
+        tenant: &Tenant,
+        client: &Client,
+        answer: &serde_json::Value,
+    ) -> Result<String, Error> {
+        let claims = serde_json::json!({
+            "iss": &*tenant.issuer,
+            "aud": client.id.as_str(),
+            "iat": self.clock.now().seconds(),
+            "token_introspection": answer,
+        });
+        sign_jwt(tenant.minter.key(), "token-introspection+jwt", &claims).map_err(Error::crypto)
     }
 
     /// Takes a token back with everything of its family. Another client's, an unknown and a dead one change nothing, and
@@ -141,4 +170,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether a client may hear about a token: it is for everything of the tenant, for a resource of the client's, or its own
+/// (RFC 7662 section 4).
+fn concerns(tenant: &Tenant, client: &Client, token: &AccessToken) -> bool {
+    token.audience == tenant.issuer
+        || token.standing.client == client.id
+        || client.registration.resources.iter().any(|resource| **resource == *token.audience)
 }

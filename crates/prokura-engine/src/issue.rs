@@ -11,7 +11,7 @@ use prokura_domain::{
     ActingFor, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId,
     MAX_TOKEN_SEGMENTS, RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
 };
-use prokura_jose::{AccessToken, Secret, SecretHash, dpop::Thumbprint};
+use prokura_jose::{AccessToken, ActorClaim, Secret, SecretHash, dpop::Thumbprint};
 use std::sync::Arc;
 
 /// The kind prefix of refresh tokens.
@@ -128,11 +128,20 @@ pub(crate) enum Chain<'a> {
     /// A successor for the family's newest token.
     Rotate { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
     /// The same answer again: the successor that was made before.
-    Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp, before: Option<&'a ActingFor> },
+    Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp },
     /// No refresh token, but an access token of a family that goes on.
-    Within { family: &'a FamilyId, epoch: u32, before: Option<&'a ActingFor> },
+    Within { family: &'a FamilyId, epoch: u32 },
     /// The same string again, with a later end.
     Keep { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
+}
+
+/// What narrows a token, or says who uses it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Terms<'a> {
+    /// The one resource it is for (RFC 8707).
+    pub(crate) audience: Option<&'a str>,
+    /// Who acts for the subject, the latest first (RFC 8693 section 4.1).
+    pub(crate) actors: &'a [ActorClaim],
 }
 
 /// An order to issue.
@@ -143,6 +152,7 @@ pub(crate) struct Order<'a> {
     pub(crate) holder: Holder<'a>,
     pub(crate) entity: Option<&'a LegalEntityId>,
     pub(crate) chain: Chain<'a>,
+    pub(crate) terms: Terms<'a>,
     pub(crate) origin: &'a Origin,
 }
 
@@ -203,6 +213,7 @@ impl Engine {
         if !order.door.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
+        let audience = self.audience(tx, &order).await?;
         let key = self.use_order_key(tx, &order, client.needs_proof).await?;
         if let Some(customer) = customer {
             check_customer(facts.customer)?;
@@ -220,15 +231,13 @@ impl Engine {
                     .ok_or(Refusal::InvalidGrant)?,
             ),
         };
+        if session_facts.as_ref().is_some_and(|session| !session.lock_allows(order.entity)) {
+            return Err(Refusal::EntityLocked.into());
+        }
         let acting_for = match (order.entity, customer) {
             (None, _) => None,
             (Some(_), None) => return Err(Refusal::NotAssigned.into()),
             (Some(entity), Some(customer)) => {
-                let is_locked = session_facts.as_ref().is_some_and(|session| session.is_entity_locked);
-                let before = order.chain.before();
-                if is_locked && before.map(|before| &before.legal_entity) != Some(entity) {
-                    return Err(Refusal::EntityLocked.into());
-                }
                 let facts = tx.assignment_for_issue(&tenant.id, customer, entity).await?;
                 Some(acting_for(entity, facts)?)
             }
@@ -273,16 +282,29 @@ impl Engine {
         self.note_issue(tx, &order, &standing, now).await?;
         let token = AccessToken {
             issuer: Arc::clone(&tenant.issuer),
-            audience: Arc::clone(&tenant.issuer),
+            audience,
             subject: subject(&standing),
             id: self.new_id(now)?.parse().map_err(Error::crypto)?,
             issued_at: now,
             expires_at,
             standing,
             bound_to: key.cloned(),
-            actors: Vec::new(),
+            actors: order.terms.actors.to_vec(),
         };
         Ok(Draft { token, access_seconds, refresh })
+    }
+
+    /// Whom the token is for: everything of the tenant, or one resource that the client may have tokens for now.
+    async fn audience(&self, tx: &mut Tx<'_>, order: &Order<'_>) -> Result<Arc<str>, Error> {
+        let tenant = order.tenant;
+        let Some(audience) = order.terms.audience.filter(|audience| **audience != *tenant.issuer) else {
+            return Ok(Arc::clone(&tenant.issuer));
+        };
+        let client = tx.client(&tenant.id, order.client).await?.ok_or(Refusal::InvalidClient)?;
+        if !client.registration.resources.iter().any(|resource| resource == audience) {
+            return Err(Refusal::WrongTarget.into());
+        }
+        Ok(Arc::from(audience))
     }
 
     /// Uses the proof of the request up, and gives the key of it: what is issued is bound to it (RFC 9449 section 5).
@@ -323,6 +345,8 @@ impl Engine {
             .session(standing.session.as_ref());
         if matches!(order.chain, Chain::Repeat { .. }) {
             entry = entry.detail(serde_json::json!({ "is_repeated": true }));
+        } else if let Some(actor) = order.terms.actors.first() {
+            entry = entry.detail(serde_json::json!({ "actor": actor.subject, "actor_client": actor.client.as_str() }));
         }
         self.audit(tx, &order.tenant.id, order.origin, entry, now).await
     }
@@ -373,7 +397,7 @@ impl Engine {
         let acting_for = standing.acting_for.as_ref();
         match &order.chain {
             Chain::None => Ok(None),
-            Chain::Within { family, epoch, .. } => {
+            Chain::Within { family, epoch } => {
                 if !tx.prolong_family_tokens(&tenant.id, family, access_until, now).await? {
                     return Err(Refusal::InvalidGrant.into());
                 }
@@ -440,7 +464,7 @@ impl Engine {
                 standing.epoch = epoch;
                 Ok(Some(granted((*presented).clone(), expires_at, now)))
             }
-            Chain::Repeat { family, epoch, successor, expires_at, before: _ } => {
+            Chain::Repeat { family, epoch, successor, expires_at } => {
                 standing.family = Some((*family).clone());
                 standing.epoch = *epoch;
                 Ok(Some(granted(successor.clone(), *expires_at, now)))
@@ -476,6 +500,7 @@ impl Engine {
             customer: standing.customer(),
             acting_for: standing.acting_for.as_ref(),
             scope: granted_scope.as_deref(),
+            audience: order.terms.audience,
             expires_at: family_expires_at,
             tokens_until: access_until,
         };
@@ -553,16 +578,6 @@ impl Chain<'_> {
             Self::Begin { is_refreshable } => *is_refreshable,
             Self::Rotate { .. } | Self::Keep { .. } | Self::Repeat { .. } => true,
             Self::None | Self::Within { .. } => false,
-        }
-    }
-
-    fn before(&self) -> Option<&ActingFor> {
-        match self {
-            Self::Rotate { before, .. }
-            | Self::Within { before, .. }
-            | Self::Keep { before, .. }
-            | Self::Repeat { before, .. } => *before,
-            Self::None | Self::Begin { .. } => None,
         }
     }
 }

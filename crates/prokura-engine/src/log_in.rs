@@ -4,7 +4,7 @@
 use crate::{
     Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
     audit::Entry,
-    issue::{Chain, Door, Draft, Holder, Order},
+    issue::{Chain, Door, Draft, Holder, Order, Terms},
     passwords::Match,
     retrying,
     session_context::fresh,
@@ -204,8 +204,16 @@ impl Engine {
             tx.insert_context(&tenant.id, &context).await?;
         }
         let holder = Holder::Customer { session: &session, customer, scopes: None };
-        let order =
-            Order { tenant, door, client, holder, entity: None, chain: Chain::Begin { is_refreshable: true }, origin };
+        let order = Order {
+            tenant,
+            door,
+            client,
+            holder,
+            entity: None,
+            chain: Chain::Begin { is_refreshable: true },
+            terms: Terms::default(),
+            origin,
+        };
         self.issue(tx, order).await
     }
 

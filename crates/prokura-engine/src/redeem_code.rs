@@ -5,7 +5,8 @@ use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
     id_token::{IdTokenFacts, company},
-    issue::{Chain, Door, Holder, Order},
+    issue::{Chain, Door, Holder, Order, Terms},
+    refresh::narrower,
     retrying,
     store::{AuthorizationRow, Tx},
 };
@@ -29,6 +30,8 @@ pub struct RedeemCode {
     pub redirect_uri: Option<String>,
     /// The PKCE verifier.
     pub code_verifier: Option<Secret>,
+    /// The one resource the tokens are for (RFC 8707); what was asked for at the authorization endpoint when absent.
+    pub resource: Option<String>,
 }
 
 impl Engine {
@@ -59,6 +62,7 @@ impl Engine {
         let scopes = Scopes::parse(&row.request.scope).map_err(|_| Refusal::InvalidScope)?;
         let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidClient)?;
         let is_refreshable = Door::Refresh.is_among(&client.grants);
+        let audience = narrower(row.request.resource.as_deref(), request.resource.as_deref())?;
         let order = Order {
             tenant,
             door: Door::AuthorizationCode,
@@ -66,6 +70,7 @@ impl Engine {
             holder: Holder::Customer { session, customer: &customer, scopes: Some(&scopes) },
             entity: row.legal_entity.as_ref(),
             chain: Chain::Begin { is_refreshable },
+            terms: Terms { audience, ..Terms::default() },
             origin,
         };
         let draft = match self.issue(&mut tx, order).await {

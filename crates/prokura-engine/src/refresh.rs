@@ -5,7 +5,7 @@ use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
     id_token::{IdTokenFacts, company},
-    issue::{Chain, Door, Holder, Order, REFRESH_PREFIX},
+    issue::{Chain, Door, Holder, Order, REFRESH_PREFIX, Terms},
     retrying,
     store::{RefreshTokenRow, Tx},
 };
@@ -52,6 +52,8 @@ pub struct Refresh {
     pub legal_entity: EntityWish,
     /// Fewer scopes than were granted, for this one access token.
     pub scopes: Option<Scopes>,
+    /// The one resource the access token is for (RFC 8707); what was granted when absent.
+    pub resource: Option<String>,
 }
 
 impl Engine {
@@ -108,6 +110,7 @@ impl Engine {
             EntityWish::Nobody | EntityWish::Malformed => None,
         };
         let scopes = granted_scopes(&row, request.scopes.as_ref())?;
+        let audience = narrower(row.audience.as_deref(), request.resource.as_deref())?;
         let result = if request.legal_entity == EntityWish::Malformed {
             Err(Refusal::NotAssigned.into())
         } else if redemption == Redemption::Repeat && entity != acts_for {
@@ -120,7 +123,9 @@ impl Engine {
             let before = row.acting_for.as_ref();
             let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
             let holder = Holder::Customer { session: &row.session, customer, scopes: scopes.as_ref() };
-            let order = Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, origin };
+            let terms = Terms { audience, ..Terms::default() };
+            let order =
+                Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, terms, origin };
             self.issue(&mut tx, order).await
         };
         match result {
@@ -233,7 +238,7 @@ impl Engine {
             Redemption::Repeat => {
                 let (salt, expires_at) = tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
                 let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
-                Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at, before })
+                Ok(Chain::Repeat { family, epoch: row.epoch, successor, expires_at })
             }
         }
     }
@@ -246,6 +251,14 @@ fn granted_scopes(row: &RefreshTokenRow, wanted: Option<&Scopes>) -> Result<Opti
         (Some(granted), Some(wanted)) if wanted.is_subset(&granted) => Ok(Some(wanted.clone())),
         (_, Some(_)) => Err(Refusal::InvalidScope),
         (granted, None) => Ok(granted),
+    }
+}
+
+/// The resource a token is for, when `granted` may be narrowed to `wanted`: nothing grows again (RFC 8707 section 2.2).
+pub(crate) fn narrower<'a>(granted: Option<&'a str>, wanted: Option<&'a str>) -> Result<Option<&'a str>, Refusal> {
+    match (granted, wanted) {
+        (Some(granted), Some(wanted)) if granted != wanted => Err(Refusal::WrongTarget),
+        (granted, wanted) => Ok(wanted.or(granted)),
     }
 }
 

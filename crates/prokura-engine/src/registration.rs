@@ -24,6 +24,17 @@ pub enum AuthMethod {
     PrivateKeyJwt,
 }
 
+/// A set of rules a client is held to, whatever else it registered.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityProfile {
+    /// What holds for everybody.
+    #[default]
+    Standard,
+    /// The FAPI 2.0 Security Profile: pushed requests, assertions signed by the client, tokens bound to a key.
+    Fapi2,
+}
+
 /// What a client registered.
 #[expect(clippy::struct_excessive_bools, reason = "each is a member of a document that people write")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
@@ -55,6 +66,12 @@ pub struct Registration {
     pub dpop_bound_access_tokens: bool,
     /// Whether its proofs must hold a nonce of the server (RFC 9449 section 8).
     pub needs_dpop_nonce: bool,
+    /// The resources it may have tokens for that count there alone (RFC 8707), and may ask about.
+    pub resources: Vec<String>,
+    /// Whether it may exchange tokens so that somebody acts for their subject (`act`, RFC 8693).
+    pub may_act: bool,
+    /// The rules it is held to besides.
+    pub profile: SecurityProfile,
 }
 
 impl Registration {
@@ -66,7 +83,36 @@ impl Registration {
 
     /// Whether it gets tokens only with a proof of its key.
     pub(crate) fn needs_proof(&self) -> bool {
-        self.dpop_bound_access_tokens
+        self.dpop_bound_access_tokens || self.profile == SecurityProfile::Fapi2
+    }
+
+    /// Whether its authorization requests must be pushed first.
+    pub fn needs_push(&self) -> bool {
+        self.must_push || self.profile == SecurityProfile::Fapi2
+    }
+
+    /// What is wrong with it, and with its grants, for the profile it names (FAPI 2.0 section 5.3).
+    pub(crate) fn check_profile(&self, kind: ClientKind, grants: &str, algorithm: &str) -> Result<(), Refusal> {
+        if self.profile == SecurityProfile::Standard {
+            return Ok(());
+        }
+        let no = |reason: &str| Err(Refusal::invalid("profile", format!("fapi2 {reason}")));
+        if kind != ClientKind::Confidential || self.auth_method != AuthMethod::PrivateKeyJwt {
+            return no("needs a confidential client with private_key_jwt");
+        }
+        if self.may_omit_pkce {
+            return no("allows nobody to leave PKCE out");
+        }
+        if self.redirect_uris.iter().any(|uri| !uri.starts_with("https://")) {
+            return no("needs redirect URIs with https");
+        }
+        if grants.split_ascii_whitespace().any(|grant| matches!(grant, "guest" | "password")) {
+            return no("allows neither the grant guest nor password");
+        }
+        if algorithm == "RS256" {
+            return no("needs a tenant that signs with ES256 or EdDSA");
+        }
+        Ok(())
     }
 
     /// What is wrong with it for a client of `kind`.
@@ -95,6 +141,13 @@ impl Registration {
         if self.origins.len() > MAX_URIS || !self.origins.iter().all(|origin| is_origin(origin)) {
             return Err(Refusal::invalid("origins", "each as https://app.example"));
         }
+        if self.resources.len() > MAX_URIS || !self.resources.iter().all(|resource| is_resource(resource)) {
+            let wish = "at most 50, each an absolute URI without fragment, as https://orders.example";
+            return Err(Refusal::invalid("resources", wish));
+        }
+        if self.may_act && kind == ClientKind::Public {
+            return Err(Refusal::invalid("may_act", "never for a public client"));
+        }
         let has_keys = self.jwks.is_some();
         match (kind, self.auth_method) {
             (ClientKind::Public, AuthMethod::Secret) => {}
@@ -111,6 +164,16 @@ impl Registration {
         }
         Ok(())
     }
+}
+
+/// An absolute URI that can be an audience (RFC 8707 section 2). It is compared byte for byte and fetched by nobody.
+fn is_resource(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    text.len() <= MAX_URI
+        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'#' | b'<' | b'>'))
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'))
+        && text.len() > scheme.len() + 1
 }
 
 fn is_same_but_for_loopback_port(known: &str, uri: &str) -> bool {

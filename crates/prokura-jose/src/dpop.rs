@@ -119,6 +119,8 @@ pub struct Proof {
     pub until: Timestamp,
     /// The nonce in it.
     pub nonce: Option<String>,
+    /// What it was signed with.
+    pub algorithm: JwsAlgorithm,
 }
 
 /// Checks a proof for `target` (RFC 9449 section 4.3), but for its nonce and for having been seen before.
@@ -161,7 +163,7 @@ pub fn check_proof(text: &str, target: Target<'_>, now: Timestamp) -> Result<Pro
     let id = format!("{thumbprint}/{id}");
     // A second more than it is accepted for, because seconds are whole.
     let until = Timestamp::from_seconds(issued_at + PROOF_SECONDS + 1);
-    Ok(Proof { thumbprint, id, until, nonce })
+    Ok(Proof { thumbprint, id, until, nonce, algorithm })
 }
 
 /// An address in the form in which addresses are compared (RFC 3986 section 6.2): scheme and host in lower case, no

@@ -20,6 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prokura-punchout", EDGE),
     ("prokura-federation", EDGE),
     ("prokura-gateway", &["prokura-domain", "prokura-jose"]),
+    // What services of others are made with; no part of the server.
+    ("prokura-tower", &["prokura-domain", "prokura-jose"]),
     ("prokura-demo", &[]),
     ("prokura-testdb", &[]),
     ("prokura-fuzz", &[]),
@@ -37,8 +39,9 @@ const TESTKIT: &str = "prokura-testkit";
 /// What the tests of any crate may use besides.
 const FOR_TESTS: &[&str] = &[TESTKIT, "prokura-testdb", "prokura-fuzz"];
 
-/// What the tests of one crate may use besides: the gateway is tested behind the accept loop that runs it.
-const FOR_TESTS_OF: &[(&str, &str)] = &[("prokura-gateway", "prokura-http")];
+/// What the tests of one crate may use besides: the gateway is tested behind the accept loop that runs it, and what services
+/// of others are made with against tokens that the engine issues.
+const FOR_TESTS_OF: &[(&str, &str)] = &[("prokura-gateway", "prokura-http"), ("prokura-tower", "prokura-engine")];
 
 /// Checks the manifests of our crates.
 pub(super) fn check(metadata: &Metadata) -> Vec<Finding> {

@@ -14,6 +14,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const SQL_HOMES: &[(&str, &str)] = &[
     ("crates/prokura-engine/src/store.rs", "the store"),
     ("crates/prokura-engine/src/store/", "the store"),
+    ("crates/prokura-tower/src/clock.rs", "the same for services without an engine"),
     ("crates/prokura-demo/", "the sample shop keeps its goods in a database of its own"),
     ("bench/", "floors are bare programs, and a million customers do not go through verbs"),
     ("crates/prokura/tests/", "tests that tamper with the database behind the product's back"),

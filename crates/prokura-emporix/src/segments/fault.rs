@@ -39,6 +39,7 @@ impl From<Refusal> for SegmentFault {
             | Refusal::ExpiredGrant
             | Refusal::InvalidToken
             | Refusal::InvalidProof
+            | Refusal::WrongTarget
             | Refusal::NotAssigned
             | Refusal::EntityLocked
             | Refusal::InvalidScope

@@ -38,6 +38,8 @@ pub(crate) struct SessionFacts {
     pub(crate) is_active: bool,
     pub(crate) expires_at: Timestamp,
     pub(crate) is_entity_locked: bool,
+    /// Whom a locked session acts for; `None` for nobody.
+    pub(crate) locked_entity: Option<LegalEntityId>,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) site: Option<SiteId>,
@@ -65,6 +67,8 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) acting_for: Option<ActingFor>,
     /// What was granted at the native door; `None`: whatever the customer may do.
     pub(crate) scope: Option<String>,
+    /// The one resource its access tokens are for.
+    pub(crate) audience: Option<String>,
     /// The key whoever presents the token must show (RFC 9449 section 5).
     pub(crate) bound_to: Option<Thumbprint>,
     pub(crate) epoch: u32,
@@ -84,6 +88,14 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) expires_at: Timestamp,
 }
 
+impl SessionFacts {
+    /// Whether a lock leaves `entity`: whoever is locked to a company acts for it and for nobody else, not even for
+    /// themselves (S-34).
+    pub(crate) fn lock_allows(&self, entity: Option<&LegalEntityId>) -> bool {
+        !self.is_entity_locked || self.locked_entity.as_ref() == entity
+    }
+}
+
 impl Reader {
     /// Re-reads tenant, client, session and customer in one question (S-23). `None`: there is no such tenant.
     pub(crate) async fn issue_facts(
@@ -97,7 +109,7 @@ impl Reader {
             .query_one(
                 "SELECT t.state, c.state, c.scopes, c.grants, c.refresh_policy, c.leeway_seconds, c.access_seconds,
                         c.refresh_seconds, s.state, s.expires_at, s.is_entity_locked, s.customer_id, s.authenticated_at,
-                        s.site_id, u.state, u.kind, c.kind, c.needs_proof
+                        s.site_id, u.state, u.kind, c.kind, c.needs_proof, s.locked_entity_id
                    FROM tenants t
                    LEFT JOIN clients c ON c.tenant_id = t.id AND c.id = $2
                    LEFT JOIN sessions s ON s.tenant_id = t.id AND s.id = $3
@@ -126,6 +138,7 @@ impl Reader {
                 is_active: state == "active",
                 expires_at: row.get(9)?,
                 is_entity_locked: row.get(10)?,
+                locked_entity: row.get(18)?,
                 customer: row.get(11)?,
                 authenticated_at: row.get(12)?,
                 site: row.get(13)?,
@@ -149,7 +162,7 @@ impl Reader {
                 "SELECT r.family_id, r.state, r.state_at, r.expires_at, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
                         CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds,
-                        f.scope, f.key_thumbprint
+                        f.scope, f.key_thumbprint, f.audience
                    FROM refresh_tokens r
                    JOIN token_families f ON f.tenant_id = r.tenant_id AND f.id = r.family_id
                    LEFT JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id
@@ -179,6 +192,7 @@ impl Reader {
             acting_for: acting_for(row.get(7)?, row.get(8)?, row.get(9)?)?,
             scope: row.get(16)?,
             bound_to: row.get(17)?,
+            audience: row.get(18)?,
             epoch: row.get(10)?,
             is_family_active: row.get::<String>(11)? == "active",
             family_expires_at: row.get(12)?,

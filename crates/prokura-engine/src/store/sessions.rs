@@ -67,6 +67,7 @@ pub(crate) struct NewFamily<'a> {
     pub(crate) customer: Option<&'a CustomerId>,
     pub(crate) acting_for: Option<&'a ActingFor>,
     pub(crate) scope: Option<&'a str>,
+    pub(crate) audience: Option<&'a str>,
     pub(crate) expires_at: Timestamp,
     pub(crate) tokens_until: Timestamp,
 }
@@ -200,6 +201,21 @@ impl Reader {
         .collect()
     }
 
+    /// Whom a session is locked to: outer `None` when it is not, inner `None` for nobody (S-34).
+    pub(crate) async fn session_lock(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Option<Option<LegalEntityId>>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT locked_entity_id FROM sessions WHERE tenant_id = $1 AND id = $2 AND is_entity_locked = 1",
+                params![tenant, session],
+            )
+            .await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
     /// Whether the tokens of a family may still be used.
     pub(crate) async fn is_family_active(
         &mut self,
@@ -310,6 +326,23 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Locks a session to a company, or to nobody; `false` when it is over or locked already.
+    pub(crate) async fn lock_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        entity: Option<&LegalEntityId>,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE sessions SET is_entity_locked = 1, locked_entity_id = $3
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND is_entity_locked = 0",
+                params![tenant, session, entity],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// `false` when the session had ended before.
     pub(crate) async fn end_session(
         &mut self,
@@ -338,8 +371,8 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO token_families (tenant_id, id, session_id, client_id, customer_id, legal_entity_id,
                                          assignment_id, grant_id, epoch, generation, state, state_at, created_at,
-                                         expires_at, tokens_until, scope)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11, $12)",
+                                         expires_at, tokens_until, scope, audience)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11, $12, $13)",
             params![
                 tenant,
                 family.id,
@@ -352,7 +385,8 @@ impl Tx<'_> {
                 now,
                 family.expires_at,
                 family.tokens_until,
-                family.scope
+                family.scope,
+                family.audience
             ],
         )
         .await?;

@@ -178,6 +178,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     segment(tenant, &id("seg"));
     segments_for(tenant, &id("ann"), Some(&id("le-1")), NOW, 9);
     session(tenant, &cast.session);
+    session_lock(tenant, &id("s-locked"));
     sessions(tenant, None, "", 9);
     own_sessions(tenant, &id("ann"), &cast.session, NOW, 9);
     signing_keys(tenant);
@@ -313,6 +314,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     upsert_site(tenant, &site("main"), LATER);
     use_password(tenant, "c-1", LATER);
     bind_authorization(tenant, &id("au-1"), &id("s-2"), NOW);
+    lock_session(tenant, &cast.session, Some(&id("le-1")));
     bind_family(tenant, &cast.family, &id("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
     cancel_authorization(tenant, &id("au-1"), NOW);
     choose_for_authorization(tenant, &id("au-1"), &cast.session, Some(&id("le-1")), NOW);

@@ -75,7 +75,8 @@ fn s40_a_key_of_another_tenant_is_refused_even_under_the_same_name() {
     let for_us = crate::AccessToken { audience: issuer("acme"), ..token(anna("other")) };
     let crossed = crossed.mint(&for_us).expect("minted");
     assert_eq!(verdict(&both, &crossed, NOW), Err(Rejection::WrongAudience));
-    let posing = minter(&theirs, "other").mint(&token(anna("acme"))).expect("minted");
+    let posing = crate::AccessToken { audience: issuer("other"), ..token(anna("acme")) };
+    let posing = minter(&theirs, "other").mint(&posing).expect("minted");
     assert_eq!(verdict(&both, &posing, NOW), Err(Rejection::BadClaims));
 
     let ours_alone = verifier(&ours, "acme");

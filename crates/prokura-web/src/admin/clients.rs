@@ -10,7 +10,7 @@ use super::{
 use crate::Web;
 use axum::{Json, extract::State};
 use prokura_domain::{ClientId, ClientKind, DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, RefreshPolicy};
-use prokura_engine::{AuthMethod, Client, ClientChange, CreateClient, Registration};
+use prokura_engine::{AuthMethod, Client, ClientChange, CreateClient, Registration, SecurityProfile};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -48,6 +48,16 @@ enum MethodWord {
     ClientSecretPost,
     /// By a token it signed.
     PrivateKeyJwt,
+}
+
+/// A set of rules a client is held to.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ProfileWord {
+    /// What holds for everybody.
+    Standard,
+    /// The FAPI 2.0 Security Profile.
+    Fapi2,
 }
 
 /// What a client registers for the native protocol; what is absent stays.
@@ -94,6 +104,16 @@ struct RegistrationParts {
     /// Whether its proofs of a key must hold a nonce of the server.
     #[serde(default)]
     needs_dpop_nonce: Option<bool>,
+    /// The resources it may have tokens for that count there alone, and may ask about; each an absolute URI.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    resources: Option<Vec<String>>,
+    /// Whether it may exchange tokens so that somebody acts for their subject.
+    #[serde(default)]
+    may_act: Option<bool>,
+    /// The rules it is held to besides: `fapi2` needs `private_key_jwt`, pushed requests and tokens bound to a key.
+    #[serde(default)]
+    profile: Option<ProfileWord>,
 }
 
 impl RegistrationParts {
@@ -111,6 +131,9 @@ impl RegistrationParts {
             || self.must_push.is_some()
             || self.dpop_bound_access_tokens.is_some()
             || self.needs_dpop_nonce.is_some()
+            || self.resources.is_some()
+            || self.may_act.is_some()
+            || self.profile.is_some()
     }
 
     /// `there` with what is named.
@@ -137,6 +160,12 @@ impl RegistrationParts {
             must_push: self.must_push.unwrap_or(there.must_push),
             dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or(there.dpop_bound_access_tokens),
             needs_dpop_nonce: self.needs_dpop_nonce.unwrap_or(there.needs_dpop_nonce),
+            resources: self.resources.unwrap_or(there.resources),
+            may_act: self.may_act.unwrap_or(there.may_act),
+            profile: self.profile.map_or(there.profile, |word| match word {
+                ProfileWord::Standard => SecurityProfile::Standard,
+                ProfileWord::Fapi2 => SecurityProfile::Fapi2,
+            }),
         }
     }
 }
@@ -199,6 +228,12 @@ struct ClientView {
     dpop_bound_access_tokens: bool,
     /// Whether its proofs of a key must hold a nonce of the server.
     needs_dpop_nonce: bool,
+    /// The resources it may have tokens for that count there alone, and may ask about.
+    resources: Vec<String>,
+    /// Whether it may exchange tokens so that somebody acts for their subject.
+    may_act: bool,
+    /// The rules it is held to besides.
+    profile: ProfileWord,
     /// Counts changes.
     version: i64,
     /// When it was made.
@@ -394,6 +429,12 @@ fn view(client: Client) -> ClientView {
         must_push: client.registration.must_push,
         dpop_bound_access_tokens: client.registration.dpop_bound_access_tokens,
         needs_dpop_nonce: client.registration.needs_dpop_nonce,
+        resources: client.registration.resources,
+        may_act: client.registration.may_act,
+        profile: match client.registration.profile {
+            SecurityProfile::Standard => ProfileWord::Standard,
+            SecurityProfile::Fapi2 => ProfileWord::Fapi2,
+        },
         version: client.version,
         created_at: stamp(client.created_at),
         modified_at: stamp(client.modified_at),

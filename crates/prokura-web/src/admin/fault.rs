@@ -93,7 +93,8 @@ impl From<Refusal> for Fault {
             | Refusal::NotAssigned
             | Refusal::EntityLocked
             | Refusal::InvalidScope
-            | Refusal::InvalidProof => Self::new(StatusCode::CONFLICT, refusal.word(), refusal.to_string()),
+            | Refusal::InvalidProof
+            | Refusal::WrongTarget => Self::new(StatusCode::CONFLICT, refusal.word(), refusal.to_string()),
         }
     }
 }

@@ -117,9 +117,9 @@ async fn begin(web: &Web, visit: &Visit, params: &Params) -> Result<Authorizatio
             let pushed = Secret::from(pushed.to_owned());
             Ok(engine.open_pushed_authorization(tenant, &id, &pushed, &browser.secret).await?)
         }
-        None if client.registration.must_push => Err(Wrong::Page("this application must push its requests").into()),
+        None if client.registration.needs_push() => Err(Wrong::Page("this application must push its requests").into()),
         None => {
-            let wanted = request::read(&client, params)?;
+            let wanted = request::read(&tenant.issuer, &client, params)?;
             Ok(engine.begin_authorization(tenant, &id, &wanted, &browser.secret).await?)
         }
     }

@@ -127,6 +127,9 @@ impl From<Refusal> for OauthFault {
             Refusal::InvalidToken => Self::invalid_token(),
             Refusal::InvalidProof => Self::invalid_proof(),
             Refusal::NotAssigned => bad("invalid_target", "the customer may not act for this legal entity"),
+            Refusal::WrongTarget => {
+                bad("invalid_target", "the client may have no token for this resource, or not from this one")
+            }
             Refusal::EntityLocked => bad("invalid_target", "this session may not change its legal entity"),
             Refusal::InvalidScope => bad("invalid_scope", "the scope is wider than what was granted"),
             Refusal::MissingScope(_) => Self::insufficient_scope(),

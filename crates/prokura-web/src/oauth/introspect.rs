@@ -1,4 +1,4 @@
-//! `POST {issuer}/introspect` (RFC 7662) and `POST {issuer}/par` (RFC 9126): for clients that prove who they are, never
+//! `POST {issuer}/introspect` (RFC 7662, signed as RFC 9701) and `POST {issuer}/par` (RFC 9126): for clients that prove who they are, never
 //! for scripts in browsers.
 
 use super::{
@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prokura_domain::{ClientKind, Subject};
 use prokura_engine::{Introspection, PUSH_SECONDS, Tenant};
 use serde_json::{Map, Value, json};
@@ -22,17 +22,35 @@ use serde_json::{Map, Value, json};
 /// What a pushed request is called in a browser (RFC 9126 section 2.2).
 pub(super) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
+/// The media type of a signed answer (RFC 9701 section 5).
+const SIGNED: &str = "application/token-introspection+jwt";
+
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/introspect", post(introspect)).route("/t/{tenant}/par", post(push))
 }
 
-async fn introspect(State(web): State<Web>, form: ClientForm) -> Result<Response, OauthFault> {
+async fn introspect(State(web): State<Web>, headers: HeaderMap, form: ClientForm) -> Result<Response, OauthFault> {
     if form.client.kind == ClientKind::Public {
         return Err(OauthFault::invalid_client());
     }
     let token = form.params.one("token")?.ok_or_else(|| OauthFault::invalid_request("token is missing"))?;
     let found = web.edge.engine.introspect(&form.tenant, &form.client, token).await?;
-    Ok(json_answer(&found.map_or_else(|| json!({ "active": false }), |found| active(&form.tenant, found))))
+    let answer = found.map_or_else(|| json!({ "active": false }), |found| active(&form.tenant, found));
+    if !wants_signed(&headers) {
+        return Ok(json_answer(&answer));
+    }
+    let mut response = web.edge.engine.sign_introspection(&form.tenant, &form.client, &answer)?.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SIGNED));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Whether the answer is to be a signed one (RFC 9701 section 4).
+fn wants_signed(headers: &HeaderMap) -> bool {
+    let wanted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = wanted.flat_map(|value| value.split(','));
+    kinds.any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(SIGNED))
 }
 
 fn active(tenant: &Tenant, found: Introspection) -> Value {
@@ -60,8 +78,18 @@ fn active(tenant: &Tenant, found: Introspection) -> Value {
         }
     }
     if found.is_access_token {
-        body.insert("aud".to_owned(), json!(&*tenant.issuer));
+        body.insert("aud".to_owned(), json!(&*found.audience));
         body.insert("token_type".to_owned(), json!(token_type(found.bound_to.is_some())));
+    }
+    let act = found.actors.iter().rev().fold(None, |before: Option<Value>, actor| {
+        let mut act = json!({ "sub": actor.subject, "client_id": actor.client.as_str() });
+        if let (Some(before), Some(members)) = (before, act.as_object_mut()) {
+            members.insert("act".to_owned(), before);
+        }
+        Some(act)
+    });
+    if let Some(act) = act {
+        body.insert("act".to_owned(), act);
     }
     if let Some(key) = &found.bound_to {
         body.insert("cnf".to_owned(), json!({ "jkt": key.as_str() }));
@@ -77,7 +105,8 @@ async fn push(State(web): State<Web>, mut form: ClientForm) -> Result<Response, 
     if form.params.one("request_uri")?.is_some() {
         return Err(OauthFault::invalid_request("a pushed request names no other"));
     }
-    let mut wanted = request::read(&form.client, &form.params).map_err(request::Wrong::into_fault)?;
+    let mut wanted =
+        request::read(&form.tenant.issuer, &form.client, &form.params).map_err(request::Wrong::into_fault)?;
     if let Some(key) = &form.origin.key_proof {
         // RFC 9449 section 10.1: the code is bound to the key that was shown, and to no other.
         let shown = key.thumbprint.to_string();

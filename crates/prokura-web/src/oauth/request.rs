@@ -3,7 +3,7 @@
 
 use super::fault::OauthFault;
 use prokura_domain::{ClientKind, Scopes};
-use prokura_engine::{AuthorizationRequest, Client, Prompt, ResponseMode, grantable_scopes};
+use prokura_engine::{AuthorizationRequest, Client, Prompt, ResponseMode, SecurityProfile, grantable_scopes};
 use prokura_http::{Params, Repeated};
 use prokura_jose::dpop::Thumbprint;
 
@@ -37,13 +37,17 @@ impl From<Repeated> for Wrong {
     }
 }
 
-/// Reads a request of `client`.
-pub(super) fn read(client: &Client, params: &Params) -> Result<AuthorizationRequest, Wrong> {
+/// Reads a request of `client` at `issuer`.
+pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<AuthorizationRequest, Wrong> {
     params.refuse_repeated()?;
     let registered = &client.registration;
     let redirect_uri = match params.one("redirect_uri")? {
         Some(uri) if registered.allows_redirect(uri) => uri.to_owned(),
         Some(_) => return Err(Wrong::Page("the redirect URI is not one the application registered")),
+        // FAPI 2.0 section 5.3.2.2: what is pushed says where the answer goes.
+        None if registered.profile == SecurityProfile::Fapi2 => {
+            return Err(Wrong::Page("the redirect URI is missing"));
+        }
         None => match registered.redirect_uris.as_slice() {
             [only] => only.clone(),
             _ => return Err(Wrong::Page("the redirect URI is missing")),
@@ -88,6 +92,12 @@ pub(super) fn read(client: &Client, params: &Params) -> Result<AuthorizationRequ
         login_hint: text("login_hint")?,
         ui_locales: text("ui_locales")?,
         legal_entity: text("legal_entity_id")?,
+        resource: match params.one("resource")? {
+            // The issuer stands for everything, as without a word.
+            Some(resource) if registered.resources.iter().any(|known| known == resource) => Some(resource.to_owned()),
+            Some(resource) if *resource != *issuer => return Err(answer("invalid_target")),
+            Some(_) | None => None,
+        },
         dpop_jkt: match params.one("dpop_jkt")?.map(str::parse::<Thumbprint>).transpose() {
             Ok(key) => key.map(|key| key.to_string()),
             Err(_) => return Err(answer("invalid_request")),

@@ -68,6 +68,7 @@ async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault
         code: Secret::from(code.to_owned()),
         redirect_uri: form.params.one("redirect_uri")?.map(str::to_owned),
         code_verifier: form.params.one("code_verifier")?.map(|verifier| Secret::from(verifier.to_owned())),
+        resource: resource(form)?,
     };
     Ok(web.edge.engine.redeem_code(&form.tenant, &request, &form.origin).await?)
 }
@@ -82,6 +83,7 @@ async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
         client: Some(form.client.id.clone()),
         legal_entity,
         scopes: scopes(form)?,
+        resource: resource(form)?,
     };
     match web.edge.engine.refresh(&form.tenant, None, &request, &form.origin).await {
         // Nobody asked for another company: the one the tokens were for is no longer theirs.
@@ -125,28 +127,37 @@ async fn authorize_device(State(web): State<Web>, form: ClientForm) -> Result<Re
 /// RFC 8693: another legal entity, or fewer scopes, for an access token.
 async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> {
     let wrong = OauthFault::invalid_request;
-    if form.params.one("actor_token")?.is_some() {
-        return Err(wrong("actor_token is not supported: the client itself is the actor"));
-    }
-    for name in ["subject_token_type", "requested_token_type"] {
+    let actor_token = form.params.one("actor_token")?;
+    for (name, must_be) in
+        [("subject_token_type", true), ("requested_token_type", false), ("actor_token_type", actor_token.is_some())]
+    {
         match form.params.one(name)? {
+            // Without an actor there is nothing to say of their token (RFC 8693 section 2.1).
+            Some(_) if name == "actor_token_type" && actor_token.is_none() => {
+                return Err(wrong("actor_token_type without actor_token"));
+            }
             Some(ACCESS_TOKEN) => {}
-            None if name == "requested_token_type" => {}
+            None if !must_be => {}
             _ => return Err(wrong("only access tokens are exchanged, for access tokens")),
-        }
-    }
-    for name in ["audience", "resource"] {
-        if form.params.one(name)?.is_some_and(|wanted| *wanted != *form.tenant.issuer) {
-            return Err(Refusal::NotAssigned.into());
         }
     }
     let token = form.params.one("subject_token")?.ok_or_else(|| wrong("subject_token is missing"))?;
     // RFC 8693 section 2.2.2: a token that does not hold is a wrong request.
-    let verified = web.edge.engine.examine(token).map_err(|unverified| match unverified {
-        Unverified::Rejected(_) => wrong("the subject token does not hold"),
-        Unverified::Stale => Error::from(unverified).into(),
-    })?;
-    let request = ExchangeToken { subject: &verified.token, legal_entity: entity_wish(form)?, scopes: scopes(form)? };
+    let examine = |token| {
+        web.edge.engine.examine(token).map_err(|unverified| match unverified {
+            Unverified::Rejected(_) => wrong("the subject token or the actor token does not hold"),
+            Unverified::Stale => Error::from(unverified).into(),
+        })
+    };
+    let verified = examine(token)?;
+    let actor = actor_token.map(examine).transpose()?;
+    let request = ExchangeToken {
+        subject: &verified.token,
+        legal_entity: entity_wish(form)?,
+        scopes: scopes(form)?,
+        resource: resource(form)?,
+        actor: actor.as_ref().map(|actor| &actor.token),
+    };
     let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;
     Ok(answer(granted, Some(ACCESS_TOKEN)))
 }
@@ -161,8 +172,19 @@ fn entity_wish(form: &ClientForm) -> Result<EntityWish, OauthFault> {
 }
 
 async fn client_credentials(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
-    let scopes = scopes(form)?;
-    Ok(web.edge.engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), &form.origin).await?)
+    let (scopes, resource) = (scopes(form)?, resource(form)?);
+    let engine = &web.edge.engine;
+    let audience = resource.as_deref();
+    Ok(engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), audience, &form.origin).await?)
+}
+
+/// The one resource the token is to be for (RFC 8707), by either name of RFC 8693; two different ones are none.
+fn resource(form: &ClientForm) -> Result<Option<String>, OauthFault> {
+    match form.params.one_of(&["resource", "audience"]) {
+        // The issuer stands for everything, as without a word: then what was granted stays as it is.
+        Ok(resource) => Ok(resource.filter(|wanted| **wanted != *form.tenant.issuer).map(str::to_owned)),
+        Err(_) => Err(Refusal::WrongTarget.into()),
+    }
 }
 
 fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {

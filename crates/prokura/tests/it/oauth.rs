@@ -1,8 +1,11 @@
 //! The native protocol through the front door: pages without scripts, codes, refresh, companies, log-out.
 
 mod dpop;
+mod fapi;
+mod locks;
 pub(crate) mod robot;
 mod rules;
+mod targets;
 
 use crate::arrange::{PASSWORD, World, on_both_databases, origin};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -335,6 +335,7 @@ CREATE TABLE sessions (
     site_id TEXT,
     door TEXT NOT NULL,
     is_entity_locked BIGINT NOT NULL CHECK (is_entity_locked IN (0, 1)),
+    locked_entity_id TEXT,
     authenticated_at BIGINT,
     state TEXT NOT NULL CHECK (state IN ('active', 'ended')),
     state_at BIGINT NOT NULL,

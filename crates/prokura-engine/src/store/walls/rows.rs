@@ -167,6 +167,7 @@ pub(super) fn family<'a>(
         customer: Some(customer),
         acting_for: Some(acting_for),
         scope: None,
+        audience: None,
         expires_at: LATER,
         tokens_until: LATER,
     }
@@ -388,9 +389,10 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     let in_category = SegmentItem { kind: SegmentItemKind::Category, ..item("cat") };
     tx.insert_segment_item(&acme, &id("seg"), &in_category, NOW).await?;
     tx.insert_segment(&acme, &segment("seg-2"), NOW).await?;
-    for name in ["s-1", "s-2"] {
+    for name in ["s-1", "s-2", "s-locked"] {
         tx.insert_session(&acme, &session(&id(name), &id("ann")), NOW).await?;
     }
+    tx.lock_session(&acme, &id("s-locked"), Some(&id("le-1"))).await?;
     tx.insert_context(&acme, &context("s-1")).await?;
     for name in ["f-1", "f-2"] {
         tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;
