@@ -33,6 +33,6 @@ pub use ports::{Clock, Entropy, EntropyUnavailable};
 pub use revocation::{Revocation, RevocationKind};
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use segment::{SegmentItemKind, SegmentState, Validity};
-pub use standing::{ActingFor, MAX_TOKEN_SEGMENTS, Standing, Subject};
+pub use standing::{ACR_MULTI, ACR_SINGLE, ActingFor, MAX_TOKEN_SEGMENTS, Standing, Subject};
 pub use time::Timestamp;
 pub use word::UnknownWord;

@@ -8,6 +8,12 @@ use crate::{
 /// The most segments a token carries; a call answers for more.
 pub const MAX_TOKEN_SEGMENTS: usize = 32;
 
+/// The authentication context of a customer who proved who they are by one factor (`acr`, OpenID Connect Core section 2).
+pub const ACR_SINGLE: &str = "urn:prokura:acr:1fa";
+
+/// The authentication context of a customer who proved it by two factors, or by a passkey, which counts as two.
+pub const ACR_MULTI: &str = "urn:prokura:acr:2fa";
+
 /// Who is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -31,6 +37,7 @@ pub struct ActingFor {
 }
 
 /// Who is here, for whom, and by what right. Tokens and cookies are dated copies or handles of it.
+#[expect(clippy::struct_excessive_bools, reason = "facts about a standing that do not exclude each other")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The tenant.
@@ -59,6 +66,8 @@ pub struct Standing {
     pub epoch: u32,
     /// When the customer proved who they are.
     pub authenticated_at: Option<Timestamp>,
+    /// Whether they proved it by two factors, or by one that counts as two.
+    pub is_multi_factor: bool,
     /// Whether the session may never change its company (punch-out, login token; S-34).
     pub is_entity_locked: bool,
 }
@@ -70,6 +79,11 @@ impl Standing {
             Subject::Customer(customer) => Some(customer),
             Subject::Guest | Subject::Service => None,
         }
+    }
+
+    /// How surely the customer proved who they are, as a word for tokens; `None` when there is no customer.
+    pub fn acr(&self) -> Option<&'static str> {
+        self.customer().map(|_| if self.is_multi_factor { ACR_MULTI } else { ACR_SINGLE })
     }
 
     /// The chosen legal entity, when there is one.

@@ -283,6 +283,7 @@ impl From<Refusal> for Said {
         let told = match refusal {
             Refusal::InvalidClient => return Self::Unauthorized(E1::invalid_api_key()),
             Refusal::InvalidCredentials => return Self::Unauthorized(E1::invalid_credentials()),
+            Refusal::ProofNeeded => return Self::Unauthorized(stopped("customer.login.second_factor_needed")),
             Refusal::CustomerPending => return Self::Unauthorized(stopped("customer.login.unconfirmed")),
             Refusal::CustomerOnHold => return Self::Unauthorized(stopped("customer.login.on_hold")),
             Refusal::CustomerInactive => return Self::Unauthorized(stopped("customer.login.inactive")),

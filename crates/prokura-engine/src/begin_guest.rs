@@ -43,6 +43,7 @@ impl Engine {
             door: Door::Guest.verb(),
             is_entity_locked: false,
             authenticated_at: None,
+            proven: None,
             expires_at: now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()),
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),

@@ -2,9 +2,9 @@
 //! every use. A login always makes a new handle, and the one before is dead (S-90).
 
 use crate::{
-    Actor, Engine, Error, LogIn, Origin, Refusal, Tenant,
+    Actor, Engine, Error, Origin, Refusal, Tenant,
+    assurance::Proven,
     audit::Entry,
-    log_in::Proof,
     retrying,
     store::{CookieRow, NewSession, Tx},
 };
@@ -16,7 +16,7 @@ const COOKIE_PREFIX: &str = "pkr_ck_";
 /// The client of a session that no client asked for: somebody came to the pages by themselves.
 const PAGES: &str = "pages";
 /// The verb in the audit trail and the door of the session.
-const VERB: &str = "customer.log_in_to_pages";
+pub(crate) const VERB: &str = "customer.log_in_to_pages";
 
 /// Who is behind a cookie at this moment.
 #[derive(Clone, Debug)]
@@ -42,6 +42,17 @@ impl From<CookieRow> for PageSession {
     }
 }
 
+/// Who comes in to the pages, and how they proved it.
+#[derive(Clone, Copy)]
+pub(crate) struct PageEntrance<'a> {
+    /// The client that asked for the login.
+    pub(crate) client: Option<&'a ClientId>,
+    pub(crate) customer: &'a CustomerId,
+    pub(crate) proven: Proven,
+    /// The cookie before.
+    pub(crate) before: Option<&'a Secret>,
+}
+
 /// A login to pages.
 #[derive(Debug)]
 pub struct PageLogin {
@@ -64,36 +75,17 @@ impl Engine {
         Ok(row.map(PageSession::from))
     }
 
-    /// Logs a customer in to pages by e-mail and password. The same customer's session in this browser goes on with a
-    /// new cookie; somebody else's ends.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidCredentials`], [`Refusal::Throttled`], or the state of the customer once the password was
-    /// right.
-    pub async fn log_in_to_pages(
+    /// The end of every login to pages, in the transaction of what proved it: the same customer's session in this
+    /// browser goes on with a new cookie; somebody else's ends.
+    pub(crate) async fn open_page_session(
         &self,
+        tx: &mut Tx<'_>,
         tenant: &Tenant,
-        client: Option<&ClientId>,
-        request: &LogIn,
-        before: Option<&Secret>,
+        entrance: &PageEntrance<'_>,
         origin: &Origin,
-    ) -> Result<PageLogin, Error> {
-        let proof = self.prove_login(tenant, client, VERB, request, origin).await?;
-        retrying!(self.log_in_to_pages_once(tenant, client, &proof, before, origin))
-    }
-
-    async fn log_in_to_pages_once(
-        &self,
-        tenant: &Tenant,
-        client: Option<&ClientId>,
-        proof: &Proof,
-        before: Option<&Secret>,
-        origin: &Origin,
-    ) -> Result<PageLogin, Error> {
+    ) -> Result<(Secret, PageSession), Error> {
+        let PageEntrance { client, customer, proven, before } = *entrance;
         let now = self.clock.now();
-        let customer = &proof.customer;
-        let mut tx = self.store.write().await?;
-        self.use_proof(&mut tx, tenant, proof, now).await?;
         let there = match before {
             Some(cookie) => {
                 let hash = SecretHash::of(cookie.expose());
@@ -109,16 +101,17 @@ impl Engine {
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
         let session = match there {
             Some(there) if there.customer == *customer => {
-                if !tx.adopt_session(&tenant.id, &there.session, customer, VERB, expires_at, now).await? {
+                let door = (VERB, Some(proven));
+                if !tx.adopt_session(&tenant.id, &there.session, customer, door, expires_at, now).await? {
                     return Err(crate::StoreError::Conflict.into());
                 }
                 there.session
             }
             there => {
                 if let Some(there) = there {
-                    self.end_session_in(&mut tx, tenant, &there.session, "another_customer", now).await?;
+                    self.end_session_in(tx, tenant, &there.session, "another_customer", now).await?;
                 }
-                self.new_page_session(&mut tx, tenant, client, customer, expires_at, origin).await?
+                self.new_page_session(tx, tenant, entrance, expires_at, origin).await?
             }
         };
         let cookie = Secret::generate(&*self.entropy, COOKIE_PREFIX)?;
@@ -129,20 +122,21 @@ impl Engine {
             tx.choose_for_cookie(&tenant.id, &hash, chosen.as_ref()).await?;
         }
         let actor = Actor::Customer(customer.clone());
-        let entry = Entry::new(&actor, VERB, "session", session.as_str()).client_if(client).session(Some(&session));
-        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
-        tx.commit().await?;
+        let entry = Entry::new(&actor, VERB, "session", session.as_str())
+            .client_if(client)
+            .session(Some(&session))
+            .detail(serde_json::json!({ "amr": proven.amr() }));
+        self.audit(tx, &tenant.id, origin, entry, now).await?;
         let page =
             PageSession { session, customer: customer.clone(), authenticated_at: Some(now), last_entity: chosen };
-        Ok(PageLogin { cookie, page, has_initial_password: proof.credential.is_initial })
+        Ok((cookie, page))
     }
 
     async fn new_page_session(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,
-        client: Option<&ClientId>,
-        customer: &CustomerId,
+        entrance: &PageEntrance<'_>,
         expires_at: Timestamp,
         origin: &Origin,
     ) -> Result<SessionId, Error> {
@@ -152,12 +146,13 @@ impl Engine {
         let pages: ClientId = PAGES.parse().map_err(Error::crypto)?;
         let new = NewSession {
             id: &session,
-            client: client.unwrap_or(&pages),
-            customer: Some(customer),
+            client: entrance.client.unwrap_or(&pages),
+            customer: Some(entrance.customer),
             site: None,
             door: VERB,
             is_entity_locked: false,
             authenticated_at: Some(now),
+            proven: Some(entrance.proven),
             expires_at,
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
@@ -215,6 +210,21 @@ impl Engine {
             tx.commit().await?;
             Ok::<_, Error>(())
         })
+    }
+
+    /// Gives the browser's session a new secret, for it is surer now than the one before.
+    pub(crate) async fn renew_cookie(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        before: &Secret,
+    ) -> Result<Secret, Error> {
+        let cookie = Secret::generate(&*self.entropy, COOKIE_PREFIX)?;
+        let (before, hash) = (SecretHash::of(before.expose()), SecretHash::of(cookie.expose()));
+        if !tx.renew_cookie_session(&tenant.id, &before, &hash).await? {
+            return Err(Refusal::InvalidToken.into());
+        }
+        Ok(cookie)
     }
 
     /// What a decision on a page may rest on: the browser's session, held against the database in `tx`.

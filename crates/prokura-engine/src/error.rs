@@ -117,6 +117,9 @@ pub enum Refusal {
         /// Seconds until another attempt makes sense.
         retry_after_seconds: u32,
     },
+    /// A surer or newer proof of who this is is needed: a second factor, or the password once more.
+    #[error("a surer or newer proof of who this is is needed")]
+    ProofNeeded,
     /// Unknown, revoked or reused refresh token or code.
     #[error("invalid grant")]
     InvalidGrant,
@@ -181,6 +184,7 @@ impl Refusal {
             Self::CustomerOnHold => "customer_on_hold",
             Self::CustomerInactive => "customer_inactive",
             Self::Throttled { .. } => "throttled",
+            Self::ProofNeeded => "proof_needed",
             Self::InvalidGrant => "invalid_grant",
             Self::ExpiredGrant => "expired_grant",
             Self::InvalidToken => "invalid_token",

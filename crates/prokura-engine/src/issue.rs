@@ -266,6 +266,7 @@ impl Engine {
             family: None,
             epoch: 0,
             authenticated_at: session_facts.as_ref().and_then(|session| session.authenticated_at),
+            is_multi_factor: session_facts.as_ref().is_some_and(|session| session.is_multi_factor),
             is_entity_locked: session_facts.is_some_and(|session| session.is_entity_locked),
         };
         self.set_rights(tx, &order, &client.scopes, &mut standing).await?;

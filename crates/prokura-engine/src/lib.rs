@@ -6,6 +6,7 @@
 mod account;
 mod addresses;
 mod assignment;
+mod assurance;
 mod audit;
 mod authorize;
 mod backchannel_logout;
@@ -43,6 +44,7 @@ mod operator;
 mod origin;
 mod outbound;
 mod outbox;
+mod page_login;
 mod partner;
 mod password_reset;
 mod passwords;
@@ -53,6 +55,7 @@ mod refresh;
 mod registration;
 mod rights;
 mod seals;
+mod second_factor;
 mod segment;
 mod segment_item;
 mod segment_member;
@@ -101,6 +104,7 @@ pub use mail::MailTransport;
 pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
+pub use page_login::{AtBrowser, PageEntry};
 pub use partner::{Partner, PartnerIdentifier};
 pub use ports::{SystemClock, SystemEntropy};
 pub use put::{PutMode, PutOutcome};
@@ -109,6 +113,7 @@ pub use refresh::{Bearer, EntityWish, Refresh};
 pub use registration::{AuthMethod, Registration, SecurityProfile};
 pub use rights::Rights;
 pub use seals::AuditVerdict;
+pub use second_factor::{Enrolled, Factors, TotpSetup};
 pub use segment::{PutSegment, Segment, SegmentFilter, SegmentItem, SegmentMember};
 pub use segment_item::{ItemFilter, ItemKey, SegmentEntry};
 pub use segment_member::{MemberFilter, SegmentMembership};
@@ -184,6 +189,7 @@ pub struct Inner {
     pub(crate) master_key: MasterKey,
     pub(crate) refresh_key: [u8; 32],
     pub(crate) nonces: NonceSource,
+    pub(crate) recovery_key: [u8; 32],
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
     pub(crate) mailer: mail::Mailer,
@@ -221,6 +227,7 @@ impl Engine {
         let engine = Self(Arc::new(Inner {
             store,
             feed,
+            recovery_key: config.master_key.derive("recovery codes"),
             refresh_key: config.master_key.derive("refresh successors"),
             nonces: NonceSource::new(&config.master_key.derive("dpop nonces")),
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),

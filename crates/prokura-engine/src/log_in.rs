@@ -3,6 +3,7 @@
 
 use crate::{
     Actor, Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
+    assurance::Proven,
     audit::Entry,
     issue::{Chain, Door, Draft, Holder, Order, Terms},
     passwords::Match,
@@ -57,7 +58,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Refusal::InvalidCredentials`], [`Refusal::Throttled`], or the state of the customer once the password was
-    /// right.
+    /// right; [`Refusal::ProofNeeded`] when they have a second factor, for which there is no place here, unless the
+    /// tenant lets the password do.
     pub async fn log_in(
         &self,
         tenant: &Tenant,
@@ -73,7 +75,15 @@ impl Engine {
         }
         let proof = self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await?;
         let entrance = Entrance { bearer, door: Door::Password, customer: &proof.customer, proof: Some(&proof) };
-        let granted = retrying!(self.open_session(tenant, &entrance, origin))?;
+        let granted = match retrying!(self.open_session(tenant, &entrance, origin)) {
+            Err(Error::Refused(Refusal::ProofNeeded)) => {
+                let actor = Actor::Customer(proof.customer.clone());
+                let entry = Entry::new(&actor, Door::Password.verb(), "customer", proof.customer.as_str());
+                let entry = entry.client(client);
+                return Err(self.audit_refusal(&tenant.id, origin, entry, Refusal::ProofNeeded).await?);
+            }
+            granted => granted?,
+        };
         Ok(LoggedIn { granted, has_initial_password: proof.credential.is_initial })
     }
 
@@ -142,6 +152,17 @@ impl Engine {
         if !tx.note_login(&tenant.id, &proof.customer, now).await? {
             return Err(Refusal::CustomerInactive.into());
         }
+        self.accept_password(tx, tenant, proof, now).await
+    }
+
+    /// Takes the password for right in `tx`, though nobody is logged in by that.
+    pub(crate) async fn accept_password(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let credential = &proof.credential;
         // Another password was set after this one was checked.
         if !tx.use_password(&tenant.id, &credential.id, now).await? {
@@ -179,6 +200,13 @@ impl Engine {
         let now = self.clock.now();
         let client = &bearer.standing.client;
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
+        let is_password_enough = !tenant.settings.second_factor_at_api;
+        if proof.is_some()
+            && !is_password_enough
+            && tx.totp(&tenant.id, customer).await?.is_some_and(|row| row.is_active)
+        {
+            return Err(Refusal::ProofNeeded.into());
+        }
         match proof {
             Some(proof) => self.use_proof(tx, tenant, proof, now).await?,
             None if !tx.note_login(&tenant.id, customer, now).await? => return Err(Refusal::CustomerInactive.into()),
@@ -191,12 +219,13 @@ impl Engine {
                         self.end_family(tx, tenant, &family.id, "another_customer", now).await?;
                     }
                 }
-                if !tx.adopt_session(&tenant.id, session, customer, door.verb(), expires_at, now).await? {
+                let proven = proof.map(|_| Proven::Password);
+                if !tx.adopt_session(&tenant.id, session, customer, (door.verb(), proven), expires_at, now).await? {
                     return Err(Refusal::InvalidToken.into());
                 }
                 session.clone()
             }
-            None => self.new_session(tx, tenant, client, customer, door, origin).await?,
+            None => self.new_session(tx, tenant, client, entrance, origin).await?,
         };
         if !tx.set_context_customer(&tenant.id, &session, Some(customer), now).await? {
             let sites = tx.sites(&tenant.id).await?;
@@ -222,8 +251,7 @@ impl Engine {
         tx: &mut Tx<'_>,
         tenant: &Tenant,
         client: &ClientId,
-        customer: &CustomerId,
-        door: Door,
+        entrance: &Entrance<'_>,
         origin: &Origin,
     ) -> Result<SessionId, Error> {
         let now = self.clock.now();
@@ -232,11 +260,12 @@ impl Engine {
         let new = NewSession {
             id: &session,
             client,
-            customer: Some(customer),
+            customer: Some(entrance.customer),
             site: None,
-            door: door.verb(),
+            door: entrance.door.verb(),
             is_entity_locked: false,
             authenticated_at: Some(now),
+            proven: entrance.proof.map(|_| Proven::Password),
             expires_at: now.plus_seconds(tenant.settings.lifetimes.session.into()),
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),

@@ -38,6 +38,9 @@ pub struct TenantSettings {
     pub login_attempts: u32,
     /// Seconds after which one spent attempt is given back.
     pub login_refill_seconds: u32,
+    /// Whether a customer with a second factor is turned away where only a password fits: at the login of a dialect.
+    /// The pages ask for the second factor in any case.
+    pub second_factor_at_api: bool,
     /// How mails leave.
     pub mail: MailSettings,
     /// How the pages look.
@@ -148,6 +151,7 @@ impl Default for TenantSettings {
             password_min: 8,
             login_attempts: 10,
             login_refill_seconds: 60,
+            second_factor_at_api: true,
             mail: MailSettings::default(),
             pages: PageSettings::default(),
             dialect: BTreeMap::new(),

@@ -20,6 +20,10 @@ const SAME_GUESS_MILLIS: i64 = 10_000;
 /// The most guesses remembered; more means an attack, and then each one counts.
 const MAX_GUESSES: usize = 100_000;
 
+/// The door of second factors. Their codes are short, so a spent slot comes back this many times slower.
+pub(crate) const SECOND_FACTOR: &str = "second_factor";
+const SECOND_FACTOR_SLOWNESS: i64 = 15;
+
 /// How often something may be asked for in a row, per account, address prefix and tenant, and after how long an
 /// account may ask once more.
 const REQUESTS_PER_ACCOUNT: i64 = 5;
@@ -129,7 +133,8 @@ impl Engine {
             return Ok(attempt);
         }
         let limit = i64::from(tenant.settings.login_attempts);
-        let refill_millis = i64::from(tenant.settings.login_refill_seconds.max(1)) * 1000;
+        let slowness = if door == SECOND_FACTOR { SECOND_FACTOR_SLOWNESS } else { 1 };
+        let refill_millis = i64::from(tenant.settings.login_refill_seconds.max(1)) * 1000 * slowness;
         let mut tx = self.store.write().await?;
         let is_known = tx.is_known_device(&tenant.id, &attempt.account, &attempt.device).await?;
         let own = if is_known { attempt.device.clone() } else { "stranger".to_owned() };

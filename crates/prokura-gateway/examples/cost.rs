@@ -257,6 +257,7 @@ async fn gateway(upstream: &str, file: &str) {
                 family: Some("f81d4fae-7dec-11d0-a765-00a0c91e6bfa".parse().unwrap()),
                 epoch: 1,
                 authenticated_at: Some(now),
+                is_multi_factor: false,
                 is_entity_locked: false,
                 is_scope_limited: false,
             };

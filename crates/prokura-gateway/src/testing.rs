@@ -16,6 +16,7 @@ fn standing(subject: Subject) -> Standing {
         family: Some("f1".parse().unwrap()),
         epoch: 1,
         authenticated_at: None,
+        is_multi_factor: false,
         is_entity_locked: false,
         is_scope_limited: false,
     }

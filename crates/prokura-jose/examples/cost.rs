@@ -76,6 +76,7 @@ fn access_token(issuer: Arc<str>) -> Result<AccessToken, Box<dyn Error>> {
             family: Some("family1".parse()?),
             epoch: 3,
             authenticated_at: Some(NOW),
+            is_multi_factor: false,
             is_entity_locked: false,
             is_scope_limited: false,
         },

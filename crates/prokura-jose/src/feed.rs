@@ -119,6 +119,7 @@ pub struct ProofUsed {
 }
 
 /// The answer of `POST /gateway/v1/resolve`: a [`Standing`].
+#[expect(clippy::struct_excessive_bools, reason = "the wire names each fact by itself")]
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct StandingRecord {
     /// The tenant.
@@ -153,6 +154,9 @@ pub struct StandingRecord {
     /// When the customer proved who they are, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_at: Option<i64>,
+    /// See [`Standing::is_multi_factor`].
+    #[serde(default)]
+    pub multi_factor: bool,
     /// Whether the session may never change its company.
     pub entity_locked: bool,
     /// See [`Standing::is_scope_limited`].
@@ -196,6 +200,7 @@ impl From<&Standing> for StandingRecord {
             family: standing.family.as_ref().map(ToString::to_string),
             epoch: standing.epoch,
             authenticated_at: standing.authenticated_at.map(Timestamp::millis),
+            multi_factor: standing.is_multi_factor,
             entity_locked: standing.is_entity_locked,
             scope_limited: standing.is_scope_limited,
         }
@@ -239,6 +244,7 @@ impl TryFrom<StandingRecord> for Standing {
             family: maybe(record.family.as_ref(), "family")?,
             epoch: record.epoch,
             authenticated_at: record.authenticated_at.map(Timestamp::from_millis),
+            is_multi_factor: record.multi_factor,
             is_entity_locked: record.entity_locked,
             is_scope_limited: record.scope_limited,
         })
@@ -268,6 +274,7 @@ mod tests {
             family: Some("f".parse().unwrap()),
             epoch: 7,
             authenticated_at: Some(Timestamp::from_millis(1)),
+            is_multi_factor: true,
             is_entity_locked: true,
             is_scope_limited: false,
         };

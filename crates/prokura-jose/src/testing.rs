@@ -53,6 +53,7 @@ pub(crate) fn anna(tenant: &str) -> Standing {
         family: Some(id("family1")),
         epoch: 3,
         authenticated_at: Some(Timestamp::from_millis(NOW.millis() - 1234)),
+        is_multi_factor: false,
         is_entity_locked: false,
         is_scope_limited: false,
     }

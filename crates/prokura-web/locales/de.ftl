@@ -93,8 +93,8 @@ enter-password = Passwort eingeben
 logging-in-as = Sie melden sich an als
 change-who = Ändern
 change-who-more = der E-Mail-Adresse
-use-passkey = Stattdessen Passkey verwenden
 forgot-password = Passwort vergessen?
+log-in-again-lead = Der nächste Schritt ist wichtig. Bitte zeigen Sie noch einmal, dass Sie es sind.
 second-factor-title = Bestätigen Sie, dass Sie es sind
 second-factor-aside = Kein Zugriff auf die App? Geben Sie einen der Wiederherstellungscodes ein, die Sie aufbewahrt haben.
 

@@ -93,8 +93,8 @@ enter-password = Enter your password
 logging-in-as = You log in as
 change-who = Change
 change-who-more = the e-mail address
-use-passkey = Use a passkey instead
 forgot-password = Forgot your password?
+log-in-again-lead = What comes next matters, so please show once more that it is you.
 second-factor-title = Confirm that it is you
 second-factor-aside = No access to your app? Enter one of the recovery codes you kept.
 

@@ -93,8 +93,8 @@ enter-password = Saisissez votre mot de passe
 logging-in-as = Vous vous connectez en tant que
 change-who = Modifier
 change-who-more = l’adresse e-mail
-use-passkey = Utiliser plutôt une clé d’accès
 forgot-password = Mot de passe oublié ?
+log-in-again-lead = L’étape suivante est importante : veuillez confirmer une nouvelle fois que c’est bien vous.
 second-factor-title = Confirmez votre identité
 second-factor-aside = Votre application n’est pas à portée de main ? Saisissez l’un des codes de secours que vous avez conservés.
 

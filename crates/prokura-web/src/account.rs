@@ -3,6 +3,7 @@
 
 mod around;
 mod companies;
+mod factors;
 mod password;
 mod profile;
 mod sessions;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> Router<Web> {
     Router::new()
         .merge(profile::routes())
         .merge(password::routes())
+        .merge(factors::routes())
         .merge(sessions::routes())
         .merge(companies::routes())
         .merge(around::routes())
@@ -60,6 +62,7 @@ fn cookie<'v>(visit: &'v Visit, path: &str) -> Result<&'v Secret, Response> {
 fn broken(visit: &Visit, path: &str, error: Error) -> Response {
     match error {
         Error::Refused(Refusal::InvalidToken) => visit.to_login(path),
+        Error::Refused(Refusal::ProofNeeded) => visit.to_login_again(path),
         error @ (Error::Refused(_) | Error::Fault(_)) => visit.broken(error),
     }
 }

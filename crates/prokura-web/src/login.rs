@@ -6,6 +6,7 @@ mod consent;
 mod device;
 mod identify;
 mod log_out;
+mod second_factor;
 mod way;
 
 use crate::{
@@ -21,6 +22,7 @@ pub(crate) use way::Way;
 pub(crate) fn routes() -> Router<Web> {
     Router::new()
         .merge(identify::routes())
+        .merge(second_factor::routes())
         .merge(company::routes())
         .merge(consent::routes())
         .merge(log_out::routes())

@@ -14,7 +14,7 @@ use crate::{
 use axum::{body::Bytes, http::Uri, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prokura_domain::AuthorizationId;
-use prokura_engine::{Account, Authorization, Error, Origin, PageSession, Refusal, Tenant};
+use prokura_engine::{Account, AtBrowser, Authorization, Error, Origin, PageSession, Refusal, Tenant};
 use prokura_http::{Params, fault_id, is_form};
 use std::sync::Arc;
 
@@ -133,6 +133,11 @@ impl Visit {
         Ok((visit, form))
     }
 
+    /// The browser, as a login to pages wants it.
+    pub(crate) fn at_browser(&self) -> AtBrowser<'_> {
+        AtBrowser { secret: &self.browser.secret, before: self.browser.session.as_ref() }
+    }
+
     pub(crate) fn base(&self) -> String {
         format!("/t/{}", self.tenant.id)
     }
@@ -236,6 +241,11 @@ impl Visit {
             }
         }
         Err(self.to_login(path))
+    }
+
+    /// To where who is logged in shows once more that it is them, and then to `path` below the base.
+    pub(crate) fn to_login_again(&self, path: &str) -> Response {
+        see_other(&format!("{}/login/again?to={}", self.base(), query_value(path)))
     }
 
     /// To the login, and then to `path` below the base.

@@ -10,7 +10,8 @@ const EDGE: &[&str] = &["prokura-domain", "prokura-jose", "prokura-engine", "pro
 const ARROWS: &[(&str, &[&str])] = &[
     ("prokura-domain", &[]),
     ("prokura-jose", &["prokura-domain"]),
-    ("prokura-engine", &["prokura-domain", "prokura-jose"]),
+    ("prokura-credentials", &[]),
+    ("prokura-engine", &["prokura-credentials", "prokura-domain", "prokura-jose"]),
     ("prokura-http", &["prokura-domain", "prokura-jose", "prokura-engine"]),
     ("prokura-web", EDGE),
     ("prokura-emporix", EDGE),

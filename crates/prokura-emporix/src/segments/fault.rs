@@ -34,6 +34,7 @@ impl From<Refusal> for SegmentFault {
             | Refusal::CustomerPending
             | Refusal::CustomerOnHold
             | Refusal::CustomerInactive
+            | Refusal::ProofNeeded
             | Refusal::Throttled { .. }
             | Refusal::InvalidGrant
             | Refusal::ExpiredGrant

@@ -1,6 +1,7 @@
 //! The handles of sessions in browsers' cookies.
 
 use super::{Reader, StoreError, Tx, params};
+use crate::assurance::is_multi_factor;
 use prokura_domain::{CustomerId, FamilyId, LegalEntityId, SessionId, TenantId, Timestamp};
 use prokura_jose::SecretHash;
 
@@ -11,6 +12,7 @@ pub(crate) struct CookieRow {
     pub(crate) customer: CustomerId,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) legal_entity: Option<LegalEntityId>,
+    pub(crate) is_multi_factor: bool,
 }
 
 impl Reader {
@@ -23,7 +25,7 @@ impl Reader {
     ) -> Result<Option<CookieRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT s.id, s.customer_id, s.authenticated_at, k.legal_entity_id
+                "SELECT s.id, s.customer_id, s.authenticated_at, k.legal_entity_id, s.amr
                    FROM cookie_sessions k
                    JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
                    JOIN customers u ON u.tenant_id = s.tenant_id AND u.id = s.customer_id
@@ -38,6 +40,7 @@ impl Reader {
                 customer: row.get(1)?,
                 authenticated_at: row.get(2)?,
                 legal_entity: row.get(3)?,
+                is_multi_factor: is_multi_factor(row.get::<Option<String>>(4)?.as_deref()),
             })
         })
         .transpose()
@@ -111,6 +114,22 @@ impl Tx<'_> {
             params![tenant, customer, family],
         )
         .await
+    }
+
+    /// Gives a browser's session another handle; the one before is dead. `false` when it is gone.
+    pub(crate) async fn renew_cookie_session(
+        &mut self,
+        tenant: &TenantId,
+        hash: &SecretHash,
+        new: &SecretHash,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE cookie_sessions SET hash = $3 WHERE tenant_id = $1 AND hash = $2",
+                params![tenant, hash, new],
+            )
+            .await?;
+        Ok(changed == 1)
     }
 
     pub(crate) async fn delete_cookie_session(

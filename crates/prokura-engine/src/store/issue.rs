@@ -1,6 +1,7 @@
 //! What the issuing function asks of the database, and the refresh tokens it writes.
 
 use super::{Reader, StoreError, Tx, clients::policy_from, params, sessions::acting_for};
+use crate::assurance::is_multi_factor;
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, GrantId,
     LegalEntityId, RefreshPolicy, RefreshTokenState, SessionId, SiteId, TenantId, Timestamp,
@@ -43,6 +44,7 @@ pub(crate) struct SessionFacts {
     pub(crate) customer: Option<CustomerId>,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) site: Option<SiteId>,
+    pub(crate) is_multi_factor: bool,
 }
 
 /// A customer's right to act for an entity, as it is now.
@@ -109,7 +111,7 @@ impl Reader {
             .query_one(
                 "SELECT t.state, c.state, c.scopes, c.grants, c.refresh_policy, c.leeway_seconds, c.access_seconds,
                         c.refresh_seconds, s.state, s.expires_at, s.is_entity_locked, s.customer_id, s.authenticated_at,
-                        s.site_id, u.state, u.kind, c.kind, c.needs_proof, s.locked_entity_id
+                        s.site_id, u.state, u.kind, c.kind, c.needs_proof, s.locked_entity_id, s.amr
                    FROM tenants t
                    LEFT JOIN clients c ON c.tenant_id = t.id AND c.id = $2
                    LEFT JOIN sessions s ON s.tenant_id = t.id AND s.id = $3
@@ -142,6 +144,7 @@ impl Reader {
                 customer: row.get(11)?,
                 authenticated_at: row.get(12)?,
                 site: row.get(13)?,
+                is_multi_factor: is_multi_factor(row.get::<Option<String>>(19)?.as_deref()),
             }),
         };
         let customer = match row.get::<Option<CustomerState>>(14)? {

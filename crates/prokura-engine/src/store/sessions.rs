@@ -1,7 +1,10 @@
 //! Sessions and token families: who is here, and for whom.
 
 use super::{Reader, StoreError, Tx, params};
-use crate::account::OwnSession;
+use crate::{
+    account::OwnSession,
+    assurance::{Proven, is_multi_factor},
+};
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
     Timestamp,
@@ -22,6 +25,7 @@ pub(crate) struct SessionRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) user_agent: Option<String>,
     pub(crate) address: Option<String>,
+    pub(crate) is_multi_factor: bool,
 }
 
 /// A session to be stored.
@@ -33,6 +37,7 @@ pub(crate) struct NewSession<'a> {
     pub(crate) door: &'a str,
     pub(crate) is_entity_locked: bool,
     pub(crate) authenticated_at: Option<Timestamp>,
+    pub(crate) proven: Option<Proven>,
     pub(crate) expires_at: Timestamp,
     pub(crate) user_agent: Option<&'a str>,
     pub(crate) address: Option<&'a str>,
@@ -98,6 +103,7 @@ fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
         expires_at: row.get(8)?,
         user_agent: row.get(9)?,
         address: row.get(10)?,
+        is_multi_factor: is_multi_factor(row.get::<Option<String>>(11)?.as_deref()),
     })
 }
 
@@ -110,7 +116,7 @@ impl Reader {
         let row = self
             .query_one(
                 "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
-                        created_at, expires_at, user_agent, address
+                        created_at, expires_at, user_agent, address, amr
                    FROM sessions WHERE tenant_id = $1 AND id = $2",
                 params![tenant, id],
             )
@@ -128,7 +134,7 @@ impl Reader {
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.query(
             "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
-                    created_at, expires_at, user_agent, address
+                    created_at, expires_at, user_agent, address, amr
                FROM sessions WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR customer_id = $3)
               ORDER BY id LIMIT $4",
             params![tenant, after, customer, limit],
@@ -269,8 +275,8 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (tenant_id, id, client_id, customer_id, site_id, door, is_entity_locked,
-                                   authenticated_at, state, state_at, expires_at, user_agent, address, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, $10, $11, $12, $9)",
+                                   authenticated_at, amr, state, state_at, expires_at, user_agent, address, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9)",
             params![
                 tenant,
                 session.id,
@@ -283,7 +289,8 @@ impl Tx<'_> {
                 now,
                 session.expires_at,
                 session.user_agent,
-                session.address
+                session.address,
+                session.proven.map(Proven::amr)
             ],
         )
         .await?;
@@ -296,16 +303,34 @@ impl Tx<'_> {
         tenant: &TenantId,
         session: &SessionId,
         customer: &CustomerId,
-        door: &str,
+        (door, proven): (&str, Option<Proven>),
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
-                "UPDATE sessions SET customer_id = $3, door = $4, authenticated_at = $5,
+                "UPDATE sessions SET customer_id = $3, door = $4, authenticated_at = $5, amr = $7,
                         expires_at = CASE WHEN expires_at > $6 THEN expires_at ELSE $6 END
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $5",
-                params![tenant, session, customer, door, now, expires_at],
+                params![tenant, session, customer, door, now, expires_at, proven.map(Proven::amr)],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Notes that who is in a session proved it anew; `false` when it is over.
+    pub(crate) async fn prove_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        proven: Proven,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE sessions SET authenticated_at = $3, amr = $4
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $3",
+                params![tenant, session, now, proven.amr()],
             )
             .await?;
         Ok(changed == 1)

@@ -8,16 +8,16 @@ mod statements;
 use super::{NewCustomer, Store, StoreError, Tx, driver::Driver, params};
 use crate::{
     AddressBody, AssignmentDetails, ContactFilter, GroupFilter, ItemFilter, JoinState, LegalEntityFilter,
-    LocationFilter, MemberFilter, Profile, SegmentFilter, feed::Feed, one_time_link::Purpose, store::DatabaseConfig,
-    store::Reader,
+    LocationFilter, MemberFilter, Profile, SegmentFilter, assurance::Proven, feed::Feed, one_time_link::Purpose,
+    store::DatabaseConfig, store::Reader,
 };
 use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, SegmentItemKind, TenantId, Timestamp};
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
     Cast, assignment, authorization, build, category, client, client_row, company, context, device, errand, event,
-    family, group, group_row, id, item, key, link, location, member, seal, segment, session, site, template, token,
-    viewer,
+    family, group, group_row, id, item, key, link, location, member, pending, seal, segment, session, site, template,
+    token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -69,6 +69,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_guards", "goes by age, by keys that name the tenant"),
     ("tenants_with_segment_changes", "answers with tenants only"),
     ("forget_authorizations", "goes by age, by keys that name the tenant"),
+    ("forget_pending_logins", "goes by age, by keys that name the tenant"),
     ("forget_devices", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
@@ -196,6 +197,9 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     choices_of(tenant, &id("ann"), Some(&id("le-1")), 9);
     consent(tenant, &id("ann"), &id("sf"));
     cookie_session(tenant, &cast.token, NOW);
+    totp(tenant, &id("ann"));
+    recovery_codes_left(tenant, &id("ann"));
+    pending_login(tenant, &SecretHash::of("browser"), NOW);
     device_by_user_code(tenant, "BCDF-GHJK");
     category(tenant, "cat");
     categories(tenant, None, "", 9);
@@ -236,7 +240,19 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
 );
 
 calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
-    adopt_session(tenant, &cast.session, &id("bob"), "other", LATER, NOW);
+    adopt_session(tenant, &cast.session, &id("bob"), ("other", None), LATER, NOW);
+    prove_session(tenant, &cast.session, Proven::PasswordAndCode, NOW);
+    renew_cookie_session(tenant, &cast.token, &cast.unused_token);
+    begin_totp(tenant, &id("bob"), "sealed again", LATER);
+    confirm_totp(tenant, &id("bob"), 7);
+    use_totp_step(tenant, &id("ann"), 2);
+    delete_totp(tenant, &id("ann"));
+    insert_recovery_code(tenant, &id("bob"), "digest", NOW);
+    use_recovery_code(tenant, &id("ann"), "digest", LATER);
+    delete_recovery_codes(tenant, &id("ann"));
+    put_pending_login(tenant, &SecretHash::of("other browser"), &pending(&id("ann")), NOW);
+    try_pending_login(tenant, &SecretHash::of("browser"), 5, NOW);
+    delete_pending_login(tenant, &SecretHash::of("browser"));
     advance_family(tenant, &cast.family, None, true, (LATER, LATER), NOW);
     assignment_for_issue(tenant, &id("ann"), &id("le-1"));
     clear_default_address(tenant, &id("ann"), &id("ad-9"));

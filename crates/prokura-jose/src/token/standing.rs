@@ -3,7 +3,7 @@
 
 use crate::{Rejection, json, jws::take_string};
 use prokura_domain::{
-    ActingFor, ClientId, MAX_TOKEN_SEGMENTS, Scopes, SegmentId, Standing, Subject, TenantId, Timestamp,
+    ACR_MULTI, ActingFor, ClientId, MAX_TOKEN_SEGMENTS, Scopes, SegmentId, Standing, Subject, TenantId, Timestamp,
 };
 use serde_json::{Map, Value};
 use std::{io::Write as _, str::FromStr};
@@ -29,6 +29,13 @@ pub(super) fn write(standing: &Standing, out: &mut Vec<u8>) {
     }
     if let Some(legal_entity) = standing.legal_entity() {
         json::write_member("legal_entity_id", legal_entity.as_str(), out);
+    }
+    // Who reads a native token may ask for a surer or newer login (RFC 9470 section 6.1).
+    if let Some(acr) = standing.acr().filter(|_| standing.is_scope_limited || standing.is_multi_factor) {
+        json::write_member("acr", acr, out);
+    }
+    if let Some(at) = standing.authenticated_at.filter(|_| standing.is_scope_limited) {
+        write!(out, ",\"auth_time\":{}", at.seconds()).expect("memory takes what is written");
     }
     out.extend_from_slice(b",\"standing\":{\"kind\":");
     write_inner(standing, out);
@@ -112,6 +119,7 @@ pub(super) fn read(claims: &mut Map<String, Value>) -> Result<Standing, Rejectio
         family: optional(claims, "fam")?,
         epoch: epoch(&inner)?,
         authenticated_at: authenticated_at(&inner)?,
+        is_multi_factor: take_string(claims, "acr")?.is_some_and(|acr| acr == ACR_MULTI),
         is_entity_locked: flag(&inner, "locked")?,
     })
 }

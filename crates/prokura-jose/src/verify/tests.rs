@@ -39,6 +39,7 @@ fn verdict(verifier: &TokenVerifier, token: &str, now: Timestamp) -> Result<(), 
 #[test]
 fn what_was_minted_is_what_is_verified() {
     let locked = Standing {
+        is_multi_factor: true,
         is_entity_locked: true,
         is_scope_limited: false,
         has_more_segments: true,

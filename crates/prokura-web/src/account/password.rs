@@ -20,7 +20,7 @@ use prokura_engine::{Account, Error, Refusal};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
-const SECURITY: &str = "/account/security";
+pub(super) const SECURITY: &str = "/account/security";
 const PATH: &str = "/account/password";
 
 pub(super) fn routes() -> Router<Web> {
@@ -39,9 +39,14 @@ async fn security(
     let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
     let account = visit.account(&web, SECURITY).await?;
     let set_at = web.edge.engine.password_set_at(&visit.tenant, &account.page.customer).await;
+    let factors = web.edge.engine.factors(&visit.tenant, &account.page.customer).await;
+    let factors = factors.map_err(|error| visit.broken(error))?;
     let view = Security {
         frame: frame(&account, Section::Security, &params),
         password_changed_at: set_at.map_err(|error| visit.broken(error))?,
+        is_totp_offered: true,
+        totp_since: factors.totp_since,
+        recovery_codes_left: factors.recovery_codes_left,
         ..Security::default()
     };
     Ok(visit.show(StatusCode::OK, &visit.chrome(), &view))

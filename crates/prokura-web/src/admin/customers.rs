@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(get, change, delete))
         .routes(routes!(set_state))
         .routes(routes!(set_password))
+        .routes(routes!(remove_factors))
 }
 
 /// Which part of the list, and whose.
@@ -444,5 +445,22 @@ async fn set_password(
     // Hashing is dear; nobody pays for somebody who is not there.
     engine.customer(&by.tenant, &id).await?;
     engine.set_password(&by.tenant, &id, &password, body.is_initial, None, &by.actor, &by.origin).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take a customer's second factor away
+///
+/// For somebody who lost their app and their recovery codes, once you know that it is them. Nobody can read a factor;
+/// every session of theirs ends, and the password alone lets them in again.
+#[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/customers/{customer}/factors", tag = "customers",
+    operation_id = "remove_customer_factors", responses((status = 204, description = "Taken away")))]
+async fn remove_factors(
+    State(web): State<Web>,
+    by: Managing,
+    Item(id): Item<CustomerId>,
+    precondition: Precondition,
+) -> Result<StatusCode, Fault> {
+    precondition.refuse()?;
+    web.edge.engine.remove_factors(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

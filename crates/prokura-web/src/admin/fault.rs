@@ -85,6 +85,7 @@ impl From<Refusal> for Fault {
             Refusal::InvalidClient
             | Refusal::UnauthorizedClient
             | Refusal::InvalidCredentials
+            | Refusal::ProofNeeded
             | Refusal::CustomerPending
             | Refusal::CustomerOnHold
             | Refusal::CustomerInactive

@@ -17,7 +17,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Email;
-use prokura_engine::{Error, LogIn, Refusal};
+use prokura_engine::{Error, LogIn, PageEntry, Refusal};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -27,7 +27,8 @@ const MAX_PASSWORD_BYTES: usize = 1_024;
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/t/{tenant}/login", get(show).post(identify))
-        .route("/t/{tenant}/login/password", get(again).post(log_in))
+        .route("/t/{tenant}/login/password", get(start_over).post(log_in))
+        .route("/t/{tenant}/login/again", get(again))
 }
 
 async fn show(
@@ -47,7 +48,7 @@ async fn show(
 }
 
 /// The password's page is an answer to a form; whoever comes to it by its address begins with the e-mail.
-async fn again(
+async fn start_over(
     State(web): State<Web>,
     Path(name): Path<String>,
     RequestOrigin(origin): RequestOrigin,
@@ -55,6 +56,28 @@ async fn again(
 ) -> Result<Response, Response> {
     let visit = Visit::open(&web, &name, &headers, origin).await?;
     Ok(see_other(&format!("{}/login", visit.base())))
+}
+
+/// `GET {issuer}/login/again`: who is logged in shows once more that it is them, before something that matters.
+async fn again(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Response> {
+    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+    let way = Way::of(&web, &visit, &params).await?;
+    let email = match visit.page_session(&web).await? {
+        Some(page) => {
+            let customer = web.edge.engine.customer(&visit.tenant, &page.customer).await;
+            customer.map_err(|error| visit.broken(error))?.email
+        }
+        None => None,
+    };
+    let Some(username) = email else { return Ok(see_other(&way.chrome(&visit).step("/login"))) };
+    let page = Password { username, is_again: true, ..Password::default() };
+    Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &page))
 }
 
 async fn identifier(
@@ -113,7 +136,7 @@ async fn log_in(
     check(&web, visit, &way, &form).await
 }
 
-async fn check(web: &Web, mut visit: Visit, way: &Way, form: &Params) -> Result<Response, Response> {
+async fn check(web: &Web, visit: Visit, way: &Way, form: &Params) -> Result<Response, Response> {
     let (username, password) = (filled(form, "username"), filled(form, "password"));
     let refused = |status, problem| {
         let page = Password { username: username.to_owned(), password: Field::wrong(problem), ..Password::default() };
@@ -129,15 +152,10 @@ async fn check(web: &Web, mut visit: Visit, way: &Way, form: &Params) -> Result<
         return refused(StatusCode::UNPROCESSABLE_ENTITY, Problem::TooLong);
     }
     let request = LogIn { email, password: Secret::from(password.to_owned()) };
-    let before = visit.browser.session.as_ref();
     let engine = &web.edge.engine;
-    match engine.log_in_to_pages(&visit.tenant, way.client(), &request, before, &visit.origin).await {
-        Ok(login) => {
-            visit.browser.session = Some(login.cookie.clone());
-            let mut response = way.go_on(web, &visit).await;
-            visit.browser.log_in(&login.cookie, response.headers_mut());
-            Ok(response)
-        }
+    match engine.log_in_to_pages(&visit.tenant, way.client(), &request, &visit.at_browser(), &visit.origin).await {
+        Ok(PageEntry::In(login)) => Ok(way.come_in(web, visit, login.cookie).await),
+        Ok(PageEntry::SecondFactor) => Ok(see_other(&way.chrome(&visit).step("/login/code"))),
         Err(Error::Refused(Refusal::InvalidCredentials)) => {
             refused(StatusCode::UNPROCESSABLE_ENTITY, Problem::WrongLogin)
         }

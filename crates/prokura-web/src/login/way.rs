@@ -11,6 +11,7 @@ use axum::response::Response;
 use prokura_domain::ClientId;
 use prokura_engine::Authorization;
 use prokura_http::Params;
+use prokura_jose::Secret;
 
 pub(crate) enum Way {
     /// Through the pages of a running login to its client.
@@ -53,6 +54,14 @@ impl Way {
             Self::Client(flow) => flow.request.login_hint.as_deref(),
             Self::Account(_) => None,
         }
+    }
+
+    /// In, with the handle of a new session, and on.
+    pub(crate) async fn come_in(&self, web: &Web, mut visit: Visit, cookie: Secret) -> Response {
+        visit.browser.session = Some(cookie.clone());
+        let mut response = self.go_on(web, &visit).await;
+        visit.browser.log_in(&cookie, response.headers_mut());
+        response
     }
 
     /// On, once somebody is logged in.

@@ -119,6 +119,7 @@ impl From<Refusal> for OauthFault {
             Refusal::InvalidGrant
             | Refusal::ExpiredGrant
             | Refusal::InvalidCredentials
+            | Refusal::ProofNeeded
             | Refusal::CustomerPending
             | Refusal::CustomerOnHold
             | Refusal::CustomerInactive => {

@@ -230,7 +230,7 @@ fn names_of_fields_and_buttons_are_stable() {
             "post /device: action=continue user_code",
             "post /email/confirm: action=confirm token",
             "post /login/code: action=log_in code",
-            "post /login/password: action=log_in action=passkey password username",
+            "post /login/password: action=log_in password username",
             "post /login: action=continue username",
             "post /logout: action=log_out",
             "post /logout: action=log_out action=stay",

@@ -76,7 +76,7 @@ impl Chrome {
     }
 
     /// The address of another page of the running login; `page` begins with a slash and has no query.
-    fn step(&self, page: &str) -> String {
+    pub(crate) fn step(&self, page: &str) -> String {
         match (&self.flow, &self.to) {
             (Some(flow), _) => format!("{}{page}?flow={}", self.base, query_value(flow)),
             (None, Some(to)) => format!("{}{page}?to={}", self.base, query_value(to)),

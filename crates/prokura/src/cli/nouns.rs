@@ -207,6 +207,14 @@ pub enum CustomerCommand {
         /// Their id.
         id: String,
     },
+    /// Take the second factor from somebody who lost it; their sessions end. Nobody can read one.
+    RemoveFactors {
+        /// Whose.
+        #[command(flatten)]
+        of: TenantFlag,
+        /// Their id.
+        id: String,
+    },
     /// Delete one for good; the id is never used again.
     Delete {
         /// Whose.

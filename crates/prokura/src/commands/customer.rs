@@ -56,6 +56,15 @@ pub(super) async fn customer(config: &Config, command: CustomerCommand, output: 
             set_state(engine, &of.tenant, &id, CustomerState::Inactive, output).await
         }
         CustomerCommand::Enable { of, id } => set_state(engine, &of.tenant, &id, CustomerState::Active, output).await,
+        CustomerCommand::RemoveFactors { of, id } => {
+            let tenant = tenant(engine, &of.tenant).await?;
+            let id: CustomerId = parse("id", &id)?;
+            let from = origin("customer-remove-factors");
+            engine.remove_factors(&tenant, &id, &Actor::System, &from).await.map_err(told)?;
+            let json = json!({ "id": id.as_str(), "has_second_factor": false });
+            answer(output, &format!("{id} has no second factor any more"), &json)?;
+            Ok(ExitCode::SUCCESS)
+        }
         CustomerCommand::Delete { of, id } => set_state(engine, &of.tenant, &id, CustomerState::Deleted, output).await,
     })
     .await

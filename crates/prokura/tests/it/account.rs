@@ -1,9 +1,10 @@
 //! A customer's own pages, by a browser without scripts: profile, password, sessions, companies, languages.
 
+mod factors;
 mod rules;
 
 use crate::{
-    arrange::{PASSWORD, on_both_databases, origin, secret},
+    arrange::{PASSWORD, on_both_databases, origin, page_login},
     oauth::{
         Native,
         robot::{Robot, form, form_to, location},
@@ -79,12 +80,8 @@ async fn sessions_say_where_and_for_whom_and_end_one_by_one(database: Database) 
     let mut robot = logged_in(&native).await;
     // Somebody else's is not shown, and cannot be ended.
     let bob = crate::arrange::customer(native.world.engine(), &native.world.tenant, "bob@a.example").await;
-    let request = prokura_engine::LogIn {
-        email: prokura_domain::Email::parse("bob@a.example").unwrap(),
-        password: secret(PASSWORD),
-    };
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
-    let bobs = engine.log_in_to_pages(tenant, None, &request, None, &origin()).await.unwrap();
+    let bobs = page_login(engine, tenant, None, "bob@a.example", PASSWORD).await.unwrap();
     assert_eq!(bobs.page.customer, bob);
 
     let page = robot.get(&native.path("account/sessions")).await;

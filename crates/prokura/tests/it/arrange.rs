@@ -5,8 +5,9 @@ use prokura_domain::{
     GroupCode, LegalEntityId, RefreshPolicy, Standing,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, EntityWish, Error, Granted,
-    LegalEntityDetails, LogIn, LoggedIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Tenant,
+    Actor, AtBrowser, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, EntityWish, Error, Granted,
+    LegalEntityDetails, LogIn, LoggedIn, NewAssignment, NewPassword, Origin, PageEntry, PageLogin, Profile, Refresh,
+    Tenant,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -121,6 +122,22 @@ pub(crate) async fn log_in(
 ) -> Result<LoggedIn, Error> {
     let request = LogIn { email: Email::parse(email).expect("an address"), password: secret(password) };
     engine.log_in(tenant, Bearer { standing: guest }, &request, &origin()).await
+}
+
+/// A login to the pages by password alone, from a browser we do not know yet.
+pub(crate) async fn page_login(
+    engine: &Engine,
+    tenant: &Tenant,
+    client: Option<&ClientId>,
+    email: &str,
+    password: &str,
+) -> Result<PageLogin, Error> {
+    let request = LogIn { email: Email::parse(email).expect("an address"), password: secret(password) };
+    let browser = AtBrowser { secret: &secret("a browser"), before: None };
+    match engine.log_in_to_pages(tenant, client, &request, &browser, &origin()).await? {
+        PageEntry::In(login) => Ok(*login),
+        PageEntry::SecondFactor => Err(prokura_engine::Refusal::ProofNeeded.into()),
+    }
 }
 
 pub(crate) async fn refresh(

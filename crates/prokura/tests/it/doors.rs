@@ -1,12 +1,12 @@
 //! The matrix of S-23: every door, against everything that can be switched off. Cells come from the list of doors, so a
 //! door that nobody wrote a knock for does not compile.
 
-use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
+use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
     Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, DevicePoll, Door, EntityWish,
-    Error, ExchangeToken, Granted, LogIn, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt,
-    RedeemCode, SignUpRequest,
+    Error, ExchangeToken, Granted, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode,
+    SignUpRequest,
 };
 use prokura_jose::{AccessToken, Algorithm, Secret, SigningKey, sign_jwt};
 use prokura_testkit::Database;
@@ -131,8 +131,7 @@ async fn code(world: &World) -> Secret {
     };
     let browser = secret("a browser's own secret");
     let id = engine.begin_authorization(tenant, &client_id("sf"), &wanted, &browser).await.unwrap();
-    let request = LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) };
-    let login = engine.log_in_to_pages(tenant, Some(&client_id("sf")), &request, None, &from).await.unwrap();
+    let login = page_login(engine, tenant, Some(&client_id("sf")), "ann@a.example", PASSWORD).await.unwrap();
     let next = || engine.continue_authorization(tenant, &id, &browser, Some(&login.cookie), &from);
     assert!(matches!(next().await.unwrap(), Progress::Consent));
     engine.consent_to_authorization(tenant, &id, &browser, &login.cookie, &from).await.unwrap();
@@ -148,8 +147,7 @@ async fn device(world: &World) -> Secret {
     let client = engine.client(tenant, &client_id("sf")).await.unwrap();
     let entity = "le-1".parse().unwrap();
     let begun = engine.begin_device_grant(tenant, &client, &Scopes::default(), Some(&entity)).await.unwrap();
-    let request = LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) };
-    let login = engine.log_in_to_pages(tenant, None, &request, None, &from).await.unwrap();
+    let login = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
     engine.decide_device(tenant, &login.cookie, &begun.user_code, true, Some(&entity), &from).await.unwrap();
     begun.device_code
 }

@@ -121,6 +121,43 @@ CREATE TABLE credentials (
 );
 CREATE UNIQUE INDEX credentials_one_active ON credentials (tenant_id, customer_id, kind) WHERE state = 'active';
 
+-- Authenticator apps. last_step is the newest time step a code was taken of: a code is good once.
+CREATE TABLE totp_factors (
+    tenant_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    secret_sealed TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'active')),
+    last_step BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, customer_id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+
+-- Recovery codes, as keyed digests; each is good once.
+CREATE TABLE recovery_codes (
+    tenant_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    used_at BIGINT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, customer_id, digest),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+
+-- Browsers whose password was right and whose second factor is waited for.
+CREATE TABLE pending_logins (
+    tenant_id TEXT NOT NULL,
+    browser_hash TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    tries BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, browser_hash),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE INDEX pending_logins_by_end ON pending_logins (expires_at);
+
 -- Budgets of the throttle: a bucket of attempts per key (account, address, client, everybody).
 CREATE TABLE login_failures (
     tenant_id TEXT NOT NULL,
@@ -326,7 +363,7 @@ CREATE TABLE segment_items (
 );
 CREATE INDEX segment_items_by_item ON segment_items (tenant_id, kind, item_id, segment_id);
 
--- The one truth about who is here, by which door, how sure.
+-- The one truth about who is here, by which door, how sure. amr says how they proved it (RFC 8176), blank separated.
 CREATE TABLE sessions (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
     id TEXT NOT NULL,
@@ -337,6 +374,7 @@ CREATE TABLE sessions (
     is_entity_locked BIGINT NOT NULL CHECK (is_entity_locked IN (0, 1)),
     locked_entity_id TEXT,
     authenticated_at BIGINT,
+    amr TEXT,
     state TEXT NOT NULL CHECK (state IN ('active', 'ended')),
     state_at BIGINT NOT NULL,
     end_reason TEXT,

@@ -3,14 +3,14 @@
 use super::{
     super::{
         ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer, NewErrand, NewFamily,
-        NewLink, NewRefreshToken, NewSession, SealRow, Site, Store, StoreError,
+        NewLink, NewRefreshToken, NewSession, PendingLoginRow, SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
 use crate::{
     AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, Group, GroupDetails, GroupTemplate,
     LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation,
-    Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, one_time_link::Purpose,
+    Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, assurance::Proven, one_time_link::Purpose,
 };
 use prokura_domain::{
     ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, LocationKind,
@@ -148,6 +148,7 @@ pub(super) fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::
         door: "password",
         is_entity_locked: false,
         authenticated_at: Some(NOW),
+        proven: Some(Proven::Password),
         expires_at: LATER,
         user_agent: None,
         address: None,
@@ -211,6 +212,10 @@ pub(super) fn device(user_code: &str) -> DeviceRow {
         state: "pending".to_owned(),
         expires_at: LATER,
     }
+}
+
+pub(super) fn pending(customer: &prokura_domain::CustomerId) -> PendingLoginRow {
+    PendingLoginRow { customer: customer.clone(), credential: "c-1".to_owned(), expires_at: LATER }
 }
 
 pub(super) fn link(customer: &prokura_domain::CustomerId) -> NewLink<'_> {
@@ -419,6 +424,11 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_device(&acme, &cast.older_token, &device("LMNP-QRST"), NOW).await?;
     tx.decide_device(&acme, "LMNP-QRST", "allowed", &cast.session, None, NOW).await?;
     tx.put_consent(&acme, &id("ann"), &id("sf"), "openid", NOW).await?;
+    tx.begin_totp(&acme, &id("ann"), "sealed", NOW).await?;
+    tx.confirm_totp(&acme, &id("ann"), 1).await?;
+    tx.begin_totp(&acme, &id("bob"), "sealed", NOW).await?;
+    tx.insert_recovery_code(&acme, &id("ann"), "digest", NOW).await?;
+    tx.put_pending_login(&acme, &SecretHash::of("browser"), &pending(&id("ann")), NOW).await?;
     tx.insert_cookie_session(&acme, &cast.token, &cast.session, LATER, LATER, NOW).await?;
     tx.take_turn(&acme, "k", "h", LATER).await?;
     tx.insert_audit_event(&acme, &event("e-1")).await?;

@@ -241,9 +241,8 @@ impl MyCompanies {
     }
 }
 
-/// How the customer proves who they are. Links to `{base}/account/password`, `/passkeys`, `/totp` and
-/// `/recovery-codes` below `{base}/account`; posts `passkey` and `action=remove` to `{base}/account/passkeys`,
-/// `action=remove` to `{base}/account/totp` and `action=renew` to `{base}/account/recovery-codes`.
+/// How the customer proves who they are. Links to `{base}/account/password` and `{base}/account/passkeys`;
+/// posts `passkey` and `action=remove` to `{base}/account/passkeys`, `action=begin` or `remove` to `{base}/account/totp` and `action=renew` to `{base}/account/recovery-codes`.
 #[derive(Clone, Debug, Default)]
 pub struct Security {
     /// What surrounds it.

@@ -43,8 +43,8 @@ pub struct Password {
     pub username: String,
     /// The password.
     pub password: Field,
-    /// Whether a passkey may be used instead (`action=passkey`).
-    pub is_passkey_offered: bool,
+    /// Whether who is logged in already shows once more that it is them.
+    pub is_again: bool,
 }
 
 impl Password {
