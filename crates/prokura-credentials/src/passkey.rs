@@ -110,7 +110,7 @@ impl Passkeys {
         let state: PasskeyRegistration = read(state)?;
         let answer: RegisterPublicKeyCredential = serde_json::from_str(answer).map_err(refused)?;
         let passkey = self.0.finish_passkey_registration(&answer, &state).map_err(refused)?;
-        Ok(NewPasskey { credential_id: passkey.cred_id().to_vec(), kept: kept(&passkey)? })
+        Ok(NewPasskey { credential_id: passkey.cred_id().as_slice().to_vec(), kept: kept(&passkey)? })
     }
 
     /// Begins a login. The options are the same for everybody.
