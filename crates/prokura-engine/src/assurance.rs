@@ -17,6 +17,8 @@ pub(crate) enum Proven {
     Password,
     /// By a password and a code.
     PasswordAndCode,
+    /// By a passkey that verified them.
+    Passkey,
 }
 
 impl Proven {
@@ -25,6 +27,7 @@ impl Proven {
         match self {
             Self::Password => "pwd",
             Self::PasswordAndCode => "pwd otp mfa",
+            Self::Passkey => "pop user mfa",
         }
     }
 }

@@ -190,6 +190,7 @@ impl Engine {
             gone += tx.forget_authorizations(before, PAGE).await?;
             gone += tx.forget_devices(now, PAGE).await?;
             gone += tx.forget_pending_logins(now, PAGE).await?;
+            gone += tx.forget_ceremonies(now, PAGE).await?;
             gone += tx.forget_guards(now, PAGE).await?;
             gone += tx.forget_errands(now.plus_seconds(-KEEP_ERRANDS_SECONDS), PAGE).await?;
             tx.commit().await?;

@@ -46,6 +46,7 @@ mod outbound;
 mod outbox;
 mod page_login;
 mod partner;
+mod passkey;
 mod password_reset;
 mod passwords;
 mod ports;
@@ -106,6 +107,7 @@ pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
 pub use page_login::{AtBrowser, PageEntry};
 pub use partner::{Partner, PartnerIdentifier};
+pub use passkey::{BegunPasskey, OwnPasskey, PasskeyAnswer};
 pub use ports::{SystemClock, SystemEntropy};
 pub use put::{PutMode, PutOutcome};
 pub use redeem_code::RedeemCode;
@@ -190,6 +192,7 @@ pub struct Inner {
     pub(crate) refresh_key: [u8; 32],
     pub(crate) nonces: NonceSource,
     pub(crate) recovery_key: [u8; 32],
+    pub(crate) passkeys: Option<prokura_credentials::Passkeys>,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
     pub(crate) mailer: mail::Mailer,
@@ -228,6 +231,7 @@ impl Engine {
             store,
             feed,
             recovery_key: config.master_key.derive("recovery codes"),
+            passkeys: prokura_credentials::Passkeys::of(&config.public_url),
             refresh_key: config.master_key.derive("refresh successors"),
             nonces: NonceSource::new(&config.master_key.derive("dpop nonces")),
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),

@@ -2,7 +2,7 @@
 //! proved who they are; what is shared with an app is sealed, what is typed in once is kept as a keyed digest (S-140).
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, Tenant,
+    Actor, Engine, Error, Origin, OwnPasskey, Refusal, Tenant,
     assurance::Proven,
     audit::Entry,
     log_out::Keep,
@@ -26,6 +26,10 @@ pub struct Factors {
     pub totp_since: Option<Timestamp>,
     /// Recovery codes that are left.
     pub recovery_codes_left: u32,
+    /// Passkeys, the oldest first.
+    pub passkeys: Vec<OwnPasskey>,
+    /// Whether passkeys can be used at this server's address.
+    pub is_passkey_possible: bool,
 }
 
 /// An app that is being set up.
@@ -60,10 +64,13 @@ impl Engine {
     pub async fn factors(&self, tenant: &Tenant, customer: &CustomerId) -> Result<Factors, Error> {
         let mut reader = self.store.read().await?;
         let totp = reader.totp(&tenant.id, customer).await?.filter(|row| row.is_active);
+        let passkeys = reader.passkeys(&tenant.id, customer).await?;
         let left = reader.recovery_codes_left(&tenant.id, customer).await?;
         Ok(Factors {
             totp_since: totp.map(|row| row.created_at),
             recovery_codes_left: u32::try_from(left).unwrap_or_default(),
+            passkeys: passkeys.into_iter().map(OwnPasskey::from).collect(),
+            is_passkey_possible: self.passkeys.is_some(),
         })
     }
 
@@ -200,7 +207,7 @@ impl Engine {
         })
     }
 
-    /// Takes every second factor from a customer who lost them, at the word of somebody who manages customers. Nobody
+    /// Takes every second factor and passkey from a customer who lost them, at the word of somebody who manages customers. Nobody
     /// can read one. Every session of the customer ends.
     ///
     /// # Errors
@@ -218,7 +225,9 @@ impl Engine {
             if !tx.hold_customer(&tenant.id, id).await? {
                 return Err(Refusal::NotFound("customer").into());
             }
-            if !tx.delete_totp(&tenant.id, id).await? {
+            let had_app = tx.delete_totp(&tenant.id, id).await?;
+            let had_passkeys = tx.delete_passkeys(&tenant.id, id).await? > 0;
+            if !had_app && !had_passkeys {
                 return Err(Refusal::NotFound("second factor").into());
             }
             tx.delete_recovery_codes(&tenant.id, id).await?;
@@ -251,7 +260,7 @@ impl Engine {
     }
 
     /// Who is logged in with the cookie, whose row is held, and their app. They have just proved who they are.
-    async fn proven_owner(
+    pub(crate) async fn proven_owner(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,
@@ -305,7 +314,7 @@ impl Engine {
         URL_SAFE_NO_PAD.encode(context.sign())
     }
 
-    async fn note(
+    pub(crate) async fn note(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,

@@ -4,6 +4,7 @@
 mod around;
 mod companies;
 mod factors;
+mod passkeys;
 mod password;
 mod profile;
 mod sessions;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Web> {
         .merge(profile::routes())
         .merge(password::routes())
         .merge(factors::routes())
+        .merge(passkeys::routes())
         .merge(sessions::routes())
         .merge(companies::routes())
         .merge(around::routes())

@@ -6,6 +6,7 @@ mod consent;
 mod device;
 mod identify;
 mod log_out;
+pub(crate) mod passkey;
 mod second_factor;
 mod way;
 
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> Router<Web> {
     Router::new()
         .merge(identify::routes())
         .merge(second_factor::routes())
+        .merge(passkey::routes())
         .merge(company::routes())
         .merge(consent::routes())
         .merge(log_out::routes())

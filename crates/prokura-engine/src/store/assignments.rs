@@ -285,6 +285,8 @@ impl Tx<'_> {
         for statement in [
             "DELETE FROM customer_addresses WHERE tenant_id = $1 AND customer_id = $2",
             "DELETE FROM credentials WHERE tenant_id = $1 AND customer_id = $2",
+            "DELETE FROM passkey_ceremonies WHERE tenant_id = $1 AND customer_id = $2",
+            "DELETE FROM passkeys WHERE tenant_id = $1 AND customer_id = $2",
             "DELETE FROM pending_logins WHERE tenant_id = $1 AND customer_id = $2",
             "DELETE FROM recovery_codes WHERE tenant_id = $1 AND customer_id = $2",
             "DELETE FROM totp_factors WHERE tenant_id = $1 AND customer_id = $2",

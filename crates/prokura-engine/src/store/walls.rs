@@ -15,9 +15,9 @@ use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, Segment
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
-    Cast, assignment, authorization, build, category, client, client_row, company, context, device, errand, event,
-    family, group, group_row, id, item, key, link, location, member, pending, seal, segment, session, site, template,
-    token, viewer,
+    Cast, assignment, authorization, build, category, ceremony, client, client_row, company, context, device, errand,
+    event, family, group, group_row, id, item, key, link, location, member, passkey, pending, seal, segment, session,
+    site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -70,6 +70,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("tenants_with_segment_changes", "answers with tenants only"),
     ("forget_authorizations", "goes by age, by keys that name the tenant"),
     ("forget_pending_logins", "goes by age, by keys that name the tenant"),
+    ("forget_ceremonies", "goes by age, by keys that name the tenant"),
     ("forget_devices", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
@@ -198,6 +199,8 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     consent(tenant, &id("ann"), &id("sf"));
     cookie_session(tenant, &cast.token, NOW);
     totp(tenant, &id("ann"));
+    passkeys(tenant, &id("ann"));
+    passkey_by_credential(tenant, "credential of p-1");
     recovery_codes_left(tenant, &id("ann"));
     pending_login(tenant, &SecretHash::of("browser"), NOW);
     device_by_user_code(tenant, "BCDF-GHJK");
@@ -247,6 +250,12 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     confirm_totp(tenant, &id("bob"), 7);
     use_totp_step(tenant, &id("ann"), 2);
     delete_totp(tenant, &id("ann"));
+    insert_passkey(tenant, &id("ann"), &passkey("p-9"), NOW);
+    use_passkey(tenant, "p-1", ("{}", "{\"counter\":1}"), LATER);
+    delete_passkey(tenant, &id("ann"), "p-1");
+    delete_passkeys(tenant, &id("ann"));
+    insert_ceremony(tenant, &SecretHash::of("another ceremony"), &ceremony(), LATER);
+    take_ceremony(tenant, &SecretHash::of("ceremony"), &SecretHash::of("browser"), NOW);
     insert_recovery_code(tenant, &id("bob"), "digest", NOW);
     use_recovery_code(tenant, &id("ann"), "digest", LATER);
     delete_recovery_codes(tenant, &id("ann"));

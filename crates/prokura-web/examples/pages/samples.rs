@@ -32,9 +32,13 @@ fn sample(name: &str, page: impl Page + 'static) -> Sample {
 
 fn log_in() -> Vec<Sample> {
     let partner = |name: &str| Partner { name: name.to_owned(), logo: None, href: "/t/acme/partners/x".to_owned() };
-    let identifier =
-        || Identifier { client_name: Some("Acme Shop".to_owned()), is_sign_up_open: true, ..Identifier::default() };
-    let password = || Password { username: PERSON.to_owned(), ..Password::default() };
+    let identifier = || Identifier {
+        client_name: Some("Acme Shop".to_owned()),
+        is_sign_up_open: true,
+        is_passkey_offered: true,
+        ..Identifier::default()
+    };
+    let password = || Password { username: PERSON.to_owned(), is_passkey_offered: true, ..Password::default() };
     vec![
         sample("identifier", identifier()),
         sample(

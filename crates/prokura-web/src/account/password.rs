@@ -4,7 +4,7 @@ use super::{broken, done, frame};
 use crate::{
     Web,
     join::password_problem,
-    pages::view::{ChangePassword, Field, Notice, Problem, Section, Security},
+    pages::view::{ChangePassword, Field, Notice, Passkey, Problem, Section, Security},
     visit::{Visit, filled},
 };
 use axum::{
@@ -16,7 +16,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, StatusCode};
-use prokura_engine::{Account, Error, Refusal};
+use prokura_engine::{Account, Error, OwnPasskey, Refusal};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -44,12 +44,18 @@ async fn security(
     let view = Security {
         frame: frame(&account, Section::Security, &params),
         password_changed_at: set_at.map_err(|error| visit.broken(error))?,
+        is_passkey_offered: factors.is_passkey_possible,
+        passkeys: factors.passkeys.into_iter().map(shown).collect(),
         is_totp_offered: true,
         totp_since: factors.totp_since,
         recovery_codes_left: factors.recovery_codes_left,
         ..Security::default()
     };
     Ok(visit.show(StatusCode::OK, &visit.chrome(), &view))
+}
+
+fn shown(passkey: OwnPasskey) -> Passkey {
+    Passkey { id: passkey.id, name: passkey.name, created_at: passkey.created_at, used_at: passkey.used_at }
 }
 
 async fn show(

@@ -76,11 +76,12 @@ async fn again(
         None => None,
     };
     let Some(username) = email else { return Ok(see_other(&way.chrome(&visit).step("/login"))) };
-    let page = Password { username, is_again: true, ..Password::default() };
+    let is_passkey_offered = web.edge.engine.is_passkey_possible();
+    let page = Password { username, is_again: true, is_passkey_offered, ..Password::default() };
     Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &page))
 }
 
-async fn identifier(
+pub(super) async fn identifier(
     web: &Web,
     visit: &Visit,
     way: &Way,
@@ -92,7 +93,8 @@ async fn identifier(
         None => None,
     };
     let is_sign_up_open = visit.tenant.settings.sign_up.is_open;
-    let page = Identifier { username, client_name, is_sign_up_open, ..Identifier::default() };
+    let is_passkey_offered = web.edge.engine.is_passkey_possible();
+    let page = Identifier { username, client_name, is_sign_up_open, is_passkey_offered, ..Identifier::default() };
     Ok(visit.show(status, &way.chrome(visit), &page))
 }
 

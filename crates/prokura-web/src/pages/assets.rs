@@ -37,6 +37,14 @@ static ICON: Asset = Asset {
     path: LazyLock::new(|| ICON.path()),
 };
 
+static SCRIPT: Asset = Asset {
+    stem: "passkeys-",
+    extension: ".js",
+    kind: "text/javascript; charset=utf-8",
+    content: include_str!("../../assets/passkeys.js"),
+    path: LazyLock::new(|| SCRIPT.path()),
+};
+
 impl Asset {
     fn path(&self) -> String {
         format!("/assets/{}{}{}", self.stem, fingerprint(self.content.as_bytes()), self.extension)
@@ -54,7 +62,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 async fn file(Path(name): Path<String>) -> Response {
-    match [&STYLES, &ICON].into_iter().find(|asset| asset.is_called(&name)) {
+    match [&STYLES, &ICON, &SCRIPT].into_iter().find(|asset| asset.is_called(&name)) {
         Some(asset) => {
             let is_current = asset.path.strip_prefix("/assets/") == Some(&name);
             answer(asset.kind, Bytes::from_static(asset.content.as_bytes()), is_current)
@@ -65,7 +73,7 @@ async fn file(Path(name): Path<String>) -> Response {
 
 /// Every file, as path and content, for whoever serves or stores them elsewhere.
 pub fn files() -> Vec<(&'static str, &'static str)> {
-    [&STYLES, &ICON].map(|asset| (asset.path.as_str(), asset.content)).into()
+    [&STYLES, &ICON, &SCRIPT].map(|asset| (asset.path.as_str(), asset.content)).into()
 }
 
 /// The path of the style sheet of all pages.
@@ -76,6 +84,11 @@ pub(super) fn stylesheet() -> &'static str {
 /// The path of the icon of all pages.
 pub(super) fn icon() -> &'static str {
     &ICON.path
+}
+
+/// The path of the script of passkeys.
+pub(super) fn script() -> &'static str {
+    &SCRIPT.path
 }
 
 /// A short name for content, another one for other content: 72 bits of SHA-256, base64url.

@@ -1,4 +1,4 @@
-//! The headers of every page (S-97): nothing runs, nothing comes from elsewhere, nobody frames it, nobody keeps it.
+//! The headers of every page (S-97): nothing runs but the script of passkeys, nothing comes from elsewhere, nobody frames it, nobody keeps it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -51,8 +51,8 @@ pub(super) fn set(headers: &mut HeaderMap, form_target: Option<&FormTarget>, is_
     }
     let target = form_target.map(|target| format!(" {}", target.0)).unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{target}; frame-ancestors 'none'; \
-         base-uri 'none'; object-src 'none'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
+         form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
     );
     let policy = HeaderValue::try_from(policy).expect("a target is made of letters, digits and -.:_+/ only");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn s97_pages_run_nothing_load_nothing_from_elsewhere_and_are_not_kept() {
+    fn s97_pages_run_nothing_of_others_load_nothing_from_elsewhere_and_are_not_kept() {
         let mut headers = HeaderMap::new();
         set(&mut headers, FormTarget::of_redirect_uri("https://shop.example/cb").as_ref(), true);
         assert_eq!(
             headers["content-security-policy"],
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' https://shop.example; \
-             frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+            "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action \
+             'self' https://shop.example; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
         );
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["x-content-type-options"], "nosniff");

@@ -144,6 +144,37 @@ CREATE TABLE recovery_codes (
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
 );
 
+-- Passkeys: the public key and its counter. user_handle is random, the same for all of a customer's.
+CREATE TABLE passkeys (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    user_handle TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kept_json TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    used_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX passkeys_by_credential ON passkeys (tenant_id, credential_id);
+CREATE INDEX passkeys_by_customer ON passkeys (tenant_id, customer_id, id);
+
+-- The first half of a passkey's ceremony, for the browser that began it; the second half takes it away.
+CREATE TABLE passkey_ceremonies (
+    tenant_id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    browser_hash TEXT NOT NULL,
+    customer_id TEXT,
+    user_handle TEXT,
+    state_json TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE INDEX passkey_ceremonies_by_end ON passkey_ceremonies (expires_at);
+
 -- Browsers whose password was right and whose second factor is waited for.
 CREATE TABLE pending_logins (
     tenant_id TEXT NOT NULL,

@@ -2,8 +2,9 @@
 
 use super::{
     super::{
-        ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer, NewErrand, NewFamily,
-        NewLink, NewRefreshToken, NewSession, PendingLoginRow, SealRow, Site, Store, StoreError,
+        CeremonyRow, ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer,
+        NewErrand, NewFamily, NewLink, NewRefreshToken, NewSession, PasskeyRow, PendingLoginRow, SealRow, Site, Store,
+        StoreError,
     },
     LATER, NOW,
 };
@@ -211,6 +212,28 @@ pub(super) fn device(user_code: &str) -> DeviceRow {
         session: None,
         state: "pending".to_owned(),
         expires_at: LATER,
+    }
+}
+
+pub(super) fn passkey(id: &str) -> PasskeyRow {
+    PasskeyRow {
+        id: id.to_owned(),
+        customer: self::id("ann"),
+        user_handle: "handle".to_owned(),
+        credential: format!("credential of {id}"),
+        name: "Laptop".to_owned(),
+        kept_json: "{}".to_owned(),
+        created_at: NOW,
+        used_at: None,
+    }
+}
+
+pub(super) fn ceremony() -> CeremonyRow {
+    CeremonyRow {
+        browser: SecretHash::of("browser"),
+        customer: Some(id("ann")),
+        user_handle: Some("handle".to_owned()),
+        state_json: "{}".to_owned(),
     }
 }
 
@@ -428,6 +451,8 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.confirm_totp(&acme, &id("ann"), 1).await?;
     tx.begin_totp(&acme, &id("bob"), "sealed", NOW).await?;
     tx.insert_recovery_code(&acme, &id("ann"), "digest", NOW).await?;
+    tx.insert_passkey(&acme, &id("ann"), &passkey("p-1"), NOW).await?;
+    tx.insert_ceremony(&acme, &SecretHash::of("ceremony"), &ceremony(), LATER).await?;
     tx.put_pending_login(&acme, &SecretHash::of("browser"), &pending(&id("ann")), NOW).await?;
     tx.insert_cookie_session(&acme, &cast.token, &cast.session, LATER, LATER, NOW).await?;
     tx.take_turn(&acme, "k", "h", LATER).await?;

@@ -274,7 +274,7 @@ pub struct Passkey {
     pub used_at: Option<Timestamp>,
 }
 
-/// A new passkey. Posts `name` and `action=add` to `{base}/account/passkeys`.
+/// A new passkey. Posts `name`, what the script fills in, and `action=add` to `{base}/account/passkeys`.
 #[derive(Clone, Debug, Default)]
 pub struct AddPasskey {
     /// What surrounds it.

@@ -57,6 +57,8 @@ pub enum Problem {
     PasswordUnchanged,
     /// A code of a second factor, or a recovery code, that is not right.
     WrongCode,
+    /// A passkey that did not do, or could not be made.
+    PasskeyRefused,
     /// A device's code that is unknown or over.
     UnknownDeviceCode,
     /// Too many attempts.
@@ -90,6 +92,7 @@ impl Problem {
             Self::PasswordTooPersonal => t.text("problem-password-too-personal"),
             Self::PasswordUnchanged => t.text("problem-password-unchanged"),
             Self::WrongCode => t.text("problem-wrong-code"),
+            Self::PasskeyRefused => t.text("problem-passkey-refused"),
             Self::UnknownDeviceCode => t.text("problem-unknown-device-code"),
             Self::TooManyAttempts { minutes } => t.count("problem-too-many-attempts", &minutes),
             Self::CompanyNotAllowed => t.text("problem-company-not-allowed"),

@@ -5,7 +5,8 @@ use super::{Chrome, initial, query_value, shown_by};
 use crate::pages::texts::Texts;
 use crate::pages::theme::Color;
 
-/// Who logs in. Posts `username` to `{base}/login`.
+/// Who logs in. Posts `username` to `{base}/login`; the script posts `ceremony` and `credential` to
+/// `{base}/login/passkey`.
 #[derive(Clone, Debug, Default)]
 pub struct Identifier {
     /// The e-mail address.
@@ -16,6 +17,8 @@ pub struct Identifier {
     pub partners: Vec<Partner>,
     /// Whether anybody may create an account.
     pub is_sign_up_open: bool,
+    /// Whether a passkey may be used instead.
+    pub is_passkey_offered: bool,
 }
 
 /// An identity provider people may log in with.
@@ -45,6 +48,8 @@ pub struct Password {
     pub password: Field,
     /// Whether who is logged in already shows once more that it is them.
     pub is_again: bool,
+    /// Whether a passkey may be used instead.
+    pub is_passkey_offered: bool,
 }
 
 impl Password {
