@@ -84,13 +84,12 @@ impl Engine {
             if present.len() >= MOST_PASSKEYS {
                 return Err(Refusal::Forbidden("there are too many passkeys").into());
             }
-            let handle = match present.first() {
-                Some(row) => handle_of(&row.user_handle)?,
-                None => {
-                    let mut random = [0; 16];
-                    self.entropy.fill(&mut random)?;
-                    random
-                }
+            let handle = if let Some(row) = present.first() {
+                handle_of(&row.user_handle)?
+            } else {
+                let mut random = [0; 16];
+                self.entropy.fill(&mut random)?;
+                random
             };
             let customer = tx.customer(&tenant.id, &there.customer).await?.ok_or(Refusal::InvalidToken)?;
             let name = customer.email.unwrap_or_else(|| customer.id.to_string());

@@ -36,6 +36,8 @@ pub struct Options {
     /// Whether issuers are where the server listens, as clients that look for their metadata need; otherwise they are at
     /// a host of its own.
     pub is_own_issuer: bool,
+    /// The name of this machine in that issuer; browsers know no passkeys for bare addresses.
+    pub own_host: &'static str,
     /// How long tokens may be decided about without hearing from the database; `None` for ever, as nobody polls the
     /// feed while a test advances the clock.
     pub stale_seconds: Option<u32>,
@@ -51,6 +53,7 @@ impl Default for Options {
             is_clock_frozen: true,
             settings: None,
             is_own_issuer: false,
+            own_host: "127.0.0.1",
             stale_seconds: None,
             rates: Rates::NONE,
         }
@@ -144,6 +147,7 @@ impl TestServer {
             is_clock_frozen: self.options.is_clock_frozen,
             settings: self.options.settings.clone(),
             is_own_issuer: self.options.is_own_issuer,
+            own_host: self.options.own_host,
             stale_seconds: self.options.stale_seconds,
             rates: self.options.rates,
         };
@@ -163,7 +167,11 @@ impl TestServer {
         let config = EngineConfig {
             database: database.clone(),
             // Both nodes of a pair speak for one issuer, as behind a balancer.
-            public_url: if options.is_own_issuer { url.clone() } else { "https://id.prokura.example".to_owned() },
+            public_url: if options.is_own_issuer {
+                url.replace("127.0.0.1", options.own_host)
+            } else {
+                "https://id.prokura.example".to_owned()
+            },
             master_key: MasterKey::from_bytes([7; 32]),
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,

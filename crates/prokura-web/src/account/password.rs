@@ -49,7 +49,6 @@ async fn security(
         is_totp_offered: true,
         totp_since: factors.totp_since,
         recovery_codes_left: factors.recovery_codes_left,
-        ..Security::default()
     };
     Ok(visit.show(StatusCode::OK, &visit.chrome(), &view))
 }

@@ -1,6 +1,7 @@
 //! A customer's own pages, by a browser without scripts: profile, password, sessions, companies, languages.
 
 mod factors;
+mod passkeys;
 mod rules;
 
 use crate::{

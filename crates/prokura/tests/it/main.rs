@@ -31,3 +31,4 @@ mod storm;
 mod thin_path;
 mod throttle;
 mod trail;
+mod webdriver;
