@@ -1,9 +1,9 @@
 //! Sessions that act for one company and no other (S-34), at every door of today.
 
 use super::{Native, form, location, query};
-use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, secret};
-use prokura_domain::{Email, LegalEntityId, RefreshPolicy, SessionId};
-use prokura_engine::{Actor, EntityWish, Error, ExchangeToken, LogIn, Refresh, Refusal};
+use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login};
+use prokura_domain::{LegalEntityId, RefreshPolicy, SessionId};
+use prokura_engine::{Actor, EntityWish, Error, ExchangeToken, Refresh, Refusal};
 use prokura_testkit::Database;
 
 on_both_databases!(
@@ -100,8 +100,7 @@ async fn s34_pages_of_a_locked_session_offer_no_other_company(database: Database
         assert_ne!(done.status, 200, "{}", done.text);
     }
     // And so does the browser itself.
-    let request = LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) };
-    let login = engine.log_in_to_pages(tenant, None, &request, None, &origin()).await.unwrap();
+    let login = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
     lock(&native.world, &login.page.session, Some("le-1")).await.unwrap();
     for (choice, expected) in [(Some("le-2"), false), (None, false), (Some("le-1"), true)] {
         let choice = choice.map(entity);
