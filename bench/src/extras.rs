@@ -103,7 +103,7 @@ pub(crate) async fn beside_logins(bench: &mut Bench) -> Result<Vec<Extra>> {
     let watching = bench.count(2_000);
     let (world, server) = bench.sqlite().await?;
     let logins = row("password login")?;
-    for name in ["validate", "client credentials, ES256", "JWKS"] {
+    for name in ["validate", "introspection", "client credentials, ES256", "refresh, OAuth", "JWKS"] {
         let watched = row(name)?;
         let (_, scripts) = (watched.scripts)(world, 2)?;
         let (scripts, alone) = load::run(server.address, scripts, watching).await?;

@@ -5,6 +5,8 @@ mod extras;
 mod floor;
 mod load;
 mod measure;
+mod oauth;
+mod peer;
 mod process;
 mod rows;
 mod size;

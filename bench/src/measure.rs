@@ -4,6 +4,7 @@ use crate::{
     Options,
     extras::{self, Extra},
     load::{self, Latencies, Scripts},
+    peer,
     process::Process,
     rows::{self, Floor, MANY, Ours, Row},
     size,
@@ -93,6 +94,8 @@ pub(crate) struct Bench {
     folder: TempDir,
     upstream: Process,
     floors: HashMap<&'static str, Process>,
+    /// The other authorization server, and what it said when it started.
+    peer: Option<(serde_json::Value, Process)>,
     sqlite: Option<(World, Process)>,
     postgres: Option<(World, Process)>,
     floor_database: Option<prokura_testdb::Database<'static>>,
@@ -106,6 +109,7 @@ impl Bench {
             folder: tempfile::Builder::new().prefix("prokura-floor-").tempdir()?,
             upstream: Process::floor(&["upstream"])?,
             floors: HashMap::new(),
+            peer: None,
             sqlite: None,
             postgres: None,
             floor_database: None,
@@ -137,6 +141,9 @@ impl Bench {
     async fn row(&mut self, row: &Row) -> Result<Found> {
         self.start_server(row.ours).await?;
         self.start_floor(row.floor)?;
+        if row.peer.is_some() && self.peer.is_none() {
+            self.peer = Some(peer::start()?);
+        }
         let (world, server) = match row.ours {
             Ours::PublicOnPostgres => self.postgres.as_ref(),
             Ours::Public | Ours::Gateway => self.sqlite.as_ref(),
@@ -154,19 +161,36 @@ impl Bench {
         (our_scripts, _) = load::run(address, our_scripts, warm_up).await?;
         let mut pairs = Vec::new();
         let mut latencies = Latencies::default();
+        let mut peer = match row.peer {
+            Some(scripts) => Some((self.peer.as_ref().context("no peer")?, scripts)),
+            None => None,
+        }
+        .map(|((said, process), scripts)| anyhow::Ok((process, scripts(said, row.connections)?, Vec::new())))
+        .transpose()?;
+        if let Some((process, scripts, _)) = &mut peer {
+            let (warm, _) = load::run(process.address, std::mem::take(scripts), warm_up).await.context("the peer")?;
+            *scripts = warm;
+        }
         for _ in 0..rounds {
+            if let Some((process, scripts, costs)) = &mut peer {
+                let taken = std::mem::take(scripts);
+                let (cost, back, _) = cost_of(process, process.address, taken, requests, false).await?;
+                *scripts = back;
+                costs.push(cost * f64::from(row.steps));
+            }
             let (cost, scripts, _) = cost_of(floor, floor.address, floor_scripts, requests, false).await?;
             floor_scripts = scripts;
             let (ours, scripts, took) = cost_of(server, address, our_scripts, requests, row.writes()).await?;
             our_scripts = scripts;
             latencies = took;
-            pairs.push((cost, ours));
+            pairs.push((cost, ours * f64::from(row.steps)));
         }
         Ok(Found {
             name: row.name.to_owned(),
             floor: Some(median(pairs.iter().map(|(floor, _)| *floor).collect())),
             ours: median(pairs.iter().map(|(_, ours)| *ours).collect()),
             ratio: Some(median(pairs.iter().map(|(floor, ours)| ours / floor).collect())),
+            peer: peer.map(|(_, _, costs)| median(costs)),
             budget: row.budget,
             p50: latencies.percentile(50).as_secs_f64() * 1e3,
             p99: latencies.percentile(99).as_secs_f64() * 1e3,

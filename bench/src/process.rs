@@ -50,6 +50,12 @@ impl Process {
         })
     }
 
+    /// Any other program that listens where its first line says, which `read` understands.
+    pub(crate) fn other(mut command: Command, read: impl Fn(&str) -> Option<SocketAddr>) -> Result<Self> {
+        command.stdout(Stdio::piped());
+        Self::start(command, |line| Some((read(line)?, None)))
+    }
+
     /// Starts `command` and waits for the line that says where it listens. What else it says goes to our standard
     /// error.
     fn start(mut command: Command, read: impl Fn(&str) -> Option<(SocketAddr, Option<SocketAddr>)>) -> Result<Self> {

@@ -2,6 +2,7 @@
 
 use crate::{
     load::{self, Request, Same, Script, Scripts},
+    oauth,
     table::Budget,
     world::{COMPANIES, ED_MACHINE, MACHINE, PASSWORD, STOREFRONT, TENANT, World},
 };
@@ -49,13 +50,18 @@ pub(crate) struct Row {
     pub(crate) connections: usize,
     /// Requests per round.
     pub(crate) requests: u32,
+    /// How many requests make up the operation.
+    pub(crate) steps: u32,
     /// Scripts for the floor and for the server.
     pub(crate) scripts: fn(&World, usize) -> Result<(Scripts, Scripts)>,
+    /// Scripts for the peer, by what it said when it started.
+    pub(crate) peer: Option<fn(&serde_json::Value, usize) -> Result<Scripts>>,
 }
 
 /// A row without a budget of its own.
 const fn row(name: &'static str, floor: Floor, scripts: fn(&World, usize) -> Result<(Scripts, Scripts)>) -> Row {
-    Row { name, floor, ours: Ours::Public, budget: None, connections: MANY, requests: 10_000, scripts }
+    let (ours, budget, connections, requests) = (Ours::Public, None, MANY, 10_000);
+    Row { name, floor, ours, budget, connections, requests, steps: 1, scripts, peer: None }
 }
 
 impl Row {
@@ -73,6 +79,14 @@ impl Row {
 
     const fn at(self, ours: Ours) -> Self {
         Self { ours, ..self }
+    }
+
+    const fn beside(self, peer: fn(&serde_json::Value, usize) -> Result<Scripts>) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    const fn in_steps(self, steps: u32) -> Self {
+        Self { steps, ..self }
     }
 
     /// Whether requests leave something behind that costs later.
@@ -95,7 +109,16 @@ pub(crate) fn all() -> Vec<Row> {
             .load(MANY, 3_000)
             .at(Ours::PublicOnPostgres),
         row("guest token, with its session", Floor::MintEs256, guest).micros(40.0, 32.0).load(MANY, 5_000),
-        row("validate (introspection)", Floor::Lookup, validate).micros(10.0, 5.9),
+        row("code flow without a password, OAuth", Floor::MintEs256, codes)
+            .load(MANY, 4_000)
+            .in_steps(2)
+            .beside(oauth::peer_codes),
+        row("refresh, OAuth", Floor::Rotate, renewals).load(MANY, 4_000).beside(oauth::peer_renewals),
+        row("refresh with DPoP, OAuth", Floor::Rotate, bound_renewals)
+            .load(MANY, 4_000)
+            .beside(oauth::peer_bound_renewals),
+        row("introspection, OAuth", Floor::Lookup, introspection).micros(10.0, 5.9).beside(oauth::peer_introspection),
+        row("validate, Emporix", Floor::Lookup, validate).micros(10.0, 5.9),
         row("gateway, token seen before", Floor::ProxySeen, gateway_seen).micros(20.0, 15.4).at(Ours::Gateway),
         row("gateway, token not seen", Floor::ProxyUnseen, gateway_unseen)
             .micros(90.0, 77.0)
@@ -112,7 +135,7 @@ fn get(target: &str) -> Result<Request> {
     request(Method::GET, target, None, "")
 }
 
-fn request(method: Method, target: &str, bearer: Option<&str>, body: &str) -> Result<Request> {
+pub(crate) fn request(method: Method, target: &str, bearer: Option<&str>, body: &str) -> Result<Request> {
     let mut request = http::Request::builder()
         .method(method)
         .uri(target)
@@ -162,6 +185,32 @@ fn client_credentials_eddsa(world: &World, connections: usize) -> Result<(Script
 fn guest(_: &World, connections: usize) -> Result<(Scripts, Scripts)> {
     let target = format!("/customerlogin/auth/anonymous/login?tenant={TENANT}&client_id={STOREFRONT}");
     Ok(both(&get(&target)?, connections))
+}
+
+/// Something to ask the floor of a row that makes tokens.
+fn asked(connections: usize) -> Result<Scripts> {
+    Ok(same(&form(MACHINE, "any")?, connections))
+}
+
+/// What the floor of a refresh is asked, and what the server is.
+fn renewed(world: &World, connections: usize, ours: Scripts) -> Result<(Scripts, Scripts)> {
+    Ok((refresh(world, connections)?.0, ours))
+}
+
+fn codes(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((asked(connections)?, oauth::codes(world, connections)?))
+}
+
+fn renewals(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    renewed(world, connections, oauth::renewals(world, connections)?)
+}
+
+fn bound_renewals(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    renewed(world, connections, oauth::bound_renewals(world, connections)?)
+}
+
+fn introspection(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((validate(world, connections)?.0, oauth::introspection(world, connections)?))
 }
 
 fn validate(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {

@@ -11,6 +11,8 @@ pub(crate) struct Found {
     pub(crate) floor: Option<f64>,
     /// CPU time per request of the server, in µs.
     pub(crate) ours: f64,
+    /// CPU time of the peer, in µs.
+    pub(crate) peer: Option<f64>,
     /// The median over the rounds of ours by floor.
     pub(crate) ratio: Option<f64>,
     /// What is allowed, and for which floor that was written down, in µs.
@@ -58,8 +60,8 @@ impl Found {
 /// The table, in Markdown.
 pub(crate) fn render(rows: &[Found]) -> String {
     let mut text = String::from(
-        "| Operation | Floor µs | Ours µs | Ratio | Budget µs | Budget here µs | | p50 ms | p99 ms |\n\
-         |---|--:|--:|--:|--:|--:|---|--:|--:|\n",
+        "| Operation | Floor µs | Ours µs | Ratio | Budget µs | Budget here µs | | p50 ms | p99 ms | oidc-provider µs |\n\
+         |---|--:|--:|--:|--:|--:|---|--:|--:|--:|\n",
     );
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
     for row in rows {
@@ -76,13 +78,14 @@ pub(crate) fn render(rows: &[Found]) -> String {
         let ratio = row.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
         let _ = writeln!(
             text,
-            "| {} | {} | {:.1} | {ratio} | {budget} | {} | {verdict} | {:.2} | {:.2} |",
+            "| {} | {} | {:.1} | {ratio} | {budget} | {} | {verdict} | {:.2} | {:.2} | {} |",
             row.name,
             number(row.floor),
             row.ours,
             number(row.scaled()),
             row.p50,
-            row.p99
+            row.p99,
+            number(row.peer)
         );
     }
     text

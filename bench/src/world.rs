@@ -1,16 +1,16 @@
 //! What is measured against: a data folder with two tenants (one signs with `EdDSA`), clients, three companies and buyers
 //! who act for two of them, made through the engine's own verbs; and the configuration of a server over it.
 
-use crate::rows::MANY;
-use anyhow::{Context as _, Result};
+use crate::{oauth::REDIRECT_URI, rows::MANY};
+use anyhow::{Context as _, Result, bail};
 use prokura::{config::Config, node::open_engine};
 use prokura_domain::{
     AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, GroupCode, RefreshPolicy,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine, EntityWish,
-    Granted, LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, Profile, Refresh, Site, Tenant,
-    TenantSettings, Wishes,
+    Actor, AtBrowser, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine,
+    EntityWish, Granted, LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, PageEntry, Profile, Refresh,
+    Site, Tenant, TenantSettings, Wishes,
 };
 use prokura_jose::Secret;
 use std::{
@@ -30,6 +30,9 @@ pub(crate) const ED_TENANT: &str = "benched";
 pub(crate) const STOREFRONT: &str = "storefront";
 /// A client whose refresh tokens stay: for making many access tokens.
 const KEEPER: &str = "keeper";
+/// An application that logs buyers in by redirect, and one whose tokens are bound to a key.
+pub(crate) const APPLICATION: &str = "application";
+pub(crate) const BOUND_APPLICATION: &str = "application-bound";
 /// A machine, and the other tenant's.
 pub(crate) const MACHINE: &str = "machine";
 pub(crate) const ED_MACHINE: &str = "machine-ed";
@@ -49,6 +52,8 @@ pub(crate) enum Storage {
 #[derive(Clone, Debug)]
 pub(crate) struct Buyer {
     pub(crate) email: String,
+    /// The cookies of their browser, which is logged in.
+    pub(crate) cookie: String,
     /// A fresh refresh token of the storefront's.
     pub(crate) refresh_token: String,
     /// The access token of the guest this buyer was before.
@@ -110,6 +115,9 @@ impl World {
         let rotate = RefreshPolicy::Rotate { leeway_seconds: 10 };
         client(engine, &tenant, STOREFRONT, ClientKind::Public, rotate).await?;
         client(engine, &tenant, KEEPER, ClientKind::Public, RefreshPolicy::Reuse).await?;
+        for id in [APPLICATION, BOUND_APPLICATION] {
+            application(engine, &tenant, id, rotate).await?;
+        }
         self.machine_secret = client(engine, &tenant, MACHINE, ClientKind::Confidential, rotate).await?;
         self.ed_machine_secret = client(engine, &ed_tenant, ED_MACHINE, ClientKind::Confidential, rotate).await?;
         for id in COMPANIES {
@@ -131,7 +139,7 @@ impl World {
         let refresh_token = session.refresh.context("no refresh token")?.token;
         // Several at once share a flush.
         let legal_entity = EntityWish::Of(COMPANIES[0].parse()?);
-        let request = Refresh { refresh_token, client: None, legal_entity, scopes: None };
+        let request = Refresh { refresh_token, client: None, legal_entity, scopes: None, resource: None };
         let (request, mut refreshing) = (Arc::new(request), JoinSet::new());
         for _ in 0..extent.company_tokens {
             let (engine, tenant, request) = (engine.clone(), Arc::clone(&tenant), Arc::clone(&request));
@@ -252,6 +260,26 @@ async fn client(
     Ok(made.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default())
 }
 
+async fn application(engine: &Engine, tenant: &Tenant, id: &str, refresh_policy: RefreshPolicy) -> Result<()> {
+    let request = CreateClient {
+        id: Some(id.parse()?),
+        name: id.to_owned(),
+        kind: ClientKind::Public,
+        scopes: "openid profile email legal_entity".to_owned(),
+        grants: "authorization_code refresh_token".to_owned(),
+        refresh_policy,
+        access_seconds: None,
+        refresh_seconds: None,
+        registration: prokura_engine::Registration {
+            redirect_uris: vec![REDIRECT_URI.to_owned()],
+            dpop_bound_access_tokens: id == BOUND_APPLICATION,
+            ..prokura_engine::Registration::default()
+        },
+    };
+    engine.create_client(tenant, &request, &Actor::System, &origin()).await?;
+    Ok(())
+}
+
 async fn guest(engine: &Engine, tenant: &Tenant, client: &str) -> Result<Granted> {
     let request = BeginGuest { client: client.parse()?, wishes: Wishes::default() };
     Ok(engine.begin_guest(tenant, &request, &origin()).await?)
@@ -289,5 +317,12 @@ async fn buyer(engine: &Engine, tenant: &Tenant, number: usize) -> Result<Buyer>
     let guest = guest(engine, tenant, STOREFRONT).await?;
     let refresh = log_in(engine, tenant, &guest, &email).await?.refresh.context("no refresh token")?;
     let refresh_token = refresh.token.expose().to_owned();
-    Ok(Buyer { email, refresh_token, guest_token: guest.access_token })
+    let request = LogIn { email: Email::parse(&email)?, password: Secret::from(PASSWORD.to_owned()) };
+    let secret = Secret::from(format!("pkr_br_{number}"));
+    let browser = AtBrowser { secret: &secret, before: None };
+    let PageEntry::In(pages) = engine.log_in_to_pages(tenant, None, &request, &browser, &origin()).await? else {
+        bail!("nobody here has a second factor");
+    };
+    let cookie = format!("prokura-{TENANT}={}; prokura-{TENANT}-browser={}", pages.cookie.expose(), secret.expose());
+    Ok(Buyer { email, cookie, refresh_token, guest_token: guest.access_token })
 }

@@ -201,11 +201,8 @@ fn somebody_elses() -> E2 {
 
 /// `GET /customer/{tenant}/validateauthtoken`
 async fn validate(State(edge): State<Edge>, caller: Caller) -> Result<Response, E2> {
-    let customer = match edge.engine.customer(&caller.tenant, caller.customer()?).await {
-        Ok(customer) => customer,
-        Err(Error::Refused(_)) => return Err(E1::invalid_access_token().into()),
-        Err(error @ Error::Fault(_)) => return Err(error.into()),
-    };
+    caller.customer()?;
+    let rights = caller.rights(&edge.engine).await?.ok_or_else(E1::invalid_access_token)?;
     let scopes = caller.scopes(&edge.engine).await?;
     let standing = caller.standing();
     let millis_left = caller.token.token.expires_at.millis_since(edge.engine.now());
@@ -216,7 +213,7 @@ async fn validate(State(edge): State<Edge>, caller: Caller) -> Result<Response, 
     });
     for (name, value) in [
         ("sessionId", standing.session.as_ref().map(SessionId::as_str)),
-        ("email", customer.email.as_deref()),
+        ("email", rights.email.as_deref()),
         ("legalEntityId", standing.legal_entity().map(LegalEntityId::as_str)),
     ] {
         if let (Some(value), Some(members)) = (value, body.as_object_mut()) {

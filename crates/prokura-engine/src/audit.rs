@@ -228,7 +228,7 @@ impl Engine {
         entry: Entry<'_>,
         refusal: Refusal,
     ) -> Result<Error, Error> {
-        let mut tx = self.store.write().await?;
+        let mut tx = self.store.write_decided().await?;
         self.audit(&mut tx, tenant, origin, entry.refused(&refusal), self.clock.now()).await?;
         tx.commit().await?;
         Ok(refusal.into())

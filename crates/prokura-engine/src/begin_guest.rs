@@ -33,8 +33,7 @@ impl Engine {
         let now = self.clock.now();
         let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
         let address = origin.address.map(|address| address.to_string());
-        let mut tx = self.store.write().await?;
-        let sites = tx.sites(&tenant.id).await?;
+        let sites = self.store.read().await?.sites(&tenant.id).await?;
         let new = NewSession {
             id: &session,
             client: &request.client,
@@ -48,13 +47,13 @@ impl Engine {
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };
-        tx.insert_session(&tenant.id, &new, now).await?;
-        tx.insert_context(&tenant.id, &fresh(&session, None, &sites, &request.wishes, now)).await?;
+        let context = fresh(&session, None, &sites, &request.wishes, now);
+        let mut tx = self.store.write_decided().await?;
         let order = Order {
             tenant,
             door: Door::Guest,
             client: &request.client,
-            holder: Holder::Guest { session: &session },
+            holder: Holder::NewGuest { session: &new, context: &context },
             entity: None,
             chain: Chain::Begin { is_refreshable: true },
             terms: Terms::default(),

@@ -123,6 +123,7 @@ impl Engine {
         tx.update_profile(&tenant.id, &id, &profile, None, now).await?;
         // Whatever was mailed to the old address is void.
         tx.revoke_links(&tenant.id, &id, None, now).await?;
+        self.publish_rights(&mut tx, tenant, Some(&id), now).await?;
         let actor = Actor::Customer(id.clone());
         let entry = Entry::new(&actor, "customer.change_email", "customer", id.as_str());
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;

@@ -4,7 +4,7 @@
 use crate::{
     Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
     audit::Entry,
-    store::{AssignmentFacts, NewFamily, NewRefreshToken, Tx},
+    store::{AssignmentFacts, ContextRow, NewFamily, NewRefreshToken, NewSession, SessionFacts, Tx},
     tenant::outlasting,
 };
 use prokura_domain::{
@@ -100,6 +100,11 @@ pub(crate) enum Holder<'a> {
     Guest {
         session: &'a SessionId,
     },
+    /// A visitor whose session is written with their first token.
+    NewGuest {
+        session: &'a NewSession<'a>,
+        context: &'a ContextRow,
+    },
     /// `scopes` is what was granted at the native door; `None`: whatever they may do.
     Customer {
         session: &'a SessionId,
@@ -113,7 +118,7 @@ impl Holder<'_> {
     fn lifetimes(&self, lifetimes: &Lifetimes) -> (u32, u32) {
         match self {
             Self::Service { .. } => (lifetimes.service, 0),
-            Self::Guest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
+            Self::Guest { .. } | Self::NewGuest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
             Self::Customer { .. } => (lifetimes.access, lifetimes.refresh),
         }
     }
@@ -200,12 +205,13 @@ impl Engine {
     pub(crate) async fn issue(&self, tx: &mut Tx<'_>, order: Order<'_>) -> Result<Draft, Error> {
         let now = self.clock.now();
         let tenant = order.tenant;
-        let (session, customer) = match order.holder {
-            Holder::Service { .. } => (None, None),
-            Holder::Guest { session } => (Some(session), None),
-            Holder::Customer { session, customer, .. } => (Some(session), Some(customer)),
+        let (session, stored, customer) = match order.holder {
+            Holder::Service { .. } => (None, None, None),
+            Holder::NewGuest { session, .. } => (Some(session.id), None, None),
+            Holder::Guest { session } => (Some(session), Some(session), None),
+            Holder::Customer { session, customer, .. } => (Some(session), Some(session), Some(customer)),
         };
-        let facts = tx.issue_facts(&tenant.id, order.client, session, customer).await?.ok_or(Refusal::UnknownTenant)?;
+        let facts = tx.issue_facts(&tenant.id, order.client, stored, customer).await?.ok_or(Refusal::UnknownTenant)?;
         if !facts.is_tenant_active {
             return Err(Refusal::UnknownTenant.into());
         }
@@ -222,14 +228,17 @@ impl Engine {
                 return Err(Refusal::InvalidGrant.into());
             }
         }
-        let session_facts = match session {
-            None => None,
-            Some(_) => Some(
-                facts
-                    .session
-                    .filter(|session| session.is_active && session.expires_at > now)
-                    .ok_or(Refusal::InvalidGrant)?,
-            ),
+        let session_facts = match order.holder {
+            Holder::Service { .. } => None,
+            Holder::NewGuest { session, context } => {
+                tx.insert_session(&tenant.id, session, now).await?;
+                tx.insert_context(&tenant.id, context).await?;
+                Some(SessionFacts::of_new(session))
+            }
+            Holder::Guest { .. } | Holder::Customer { .. } => {
+                let living = facts.session.filter(|session| session.is_active && session.expires_at > now);
+                Some(living.ok_or(Refusal::InvalidGrant)?)
+            }
         };
         if session_facts.as_ref().is_some_and(|session| !session.lock_allows(order.entity)) {
             return Err(Refusal::EntityLocked.into());
@@ -379,7 +388,7 @@ impl Engine {
                 standing.segments = rights.segments.iter().take(MAX_TOKEN_SEGMENTS).cloned().collect();
                 standing.has_more_segments = rights.segments.len() > MAX_TOKEN_SEGMENTS;
             }
-            Holder::Guest { .. } => {}
+            Holder::Guest { .. } | Holder::NewGuest { .. } => {}
         }
         Ok(())
     }
@@ -412,11 +421,12 @@ impl Engine {
             Chain::Rotate { family, family_expires_at, presented, before } => {
                 let hash = SecretHash::of(presented.expose());
                 let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
-                let family_expires_at = prolonged(standing, *family_expires_at, (access_until, refresh_seconds), now);
                 let (epoch, generation, tokens_until) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, (access_until, family_expires_at), now)
+                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
+                let family_expires_at =
+                    self.prolong(tx, order, standing, *family_expires_at, (access_until, refresh_seconds), now).await?;
                 match policy {
                     RefreshPolicy::Family => tx.rotate_leaf(&tenant.id, family, now).await?,
                     RefreshPolicy::Rotate { .. } | RefreshPolicy::Reuse => {
@@ -449,11 +459,12 @@ impl Engine {
             }
             Chain::Keep { family, family_expires_at, presented, before } => {
                 let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
-                let family_expires_at = prolonged(standing, *family_expires_at, (access_until, refresh_seconds), now);
                 let (epoch, _, tokens_until) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, (access_until, family_expires_at), now)
+                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
+                let family_expires_at =
+                    self.prolong(tx, order, standing, *family_expires_at, (access_until, refresh_seconds), now).await?;
                 if is_switch {
                     self.revoke_epoch(tx, order, family, epoch, tokens_until, now).await?;
                 }
@@ -471,6 +482,25 @@ impl Engine {
                 Ok(Some(granted(successor.clone(), *expires_at, now)))
             }
         }
+    }
+
+    /// Moves the end of the family where it slides, and says when it is: a guest's with its session; a customer's stays
+    /// at the end of their login.
+    async fn prolong(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        standing: &Standing,
+        expires_at: Timestamp,
+        (access_until, refresh_seconds): (Timestamp, u32),
+        now: Timestamp,
+    ) -> Result<Timestamp, Error> {
+        let (Subject::Guest | Subject::Service, Some(family)) = (&standing.subject, order.chain.family()) else {
+            return Ok(expires_at);
+        };
+        let later = expires_at.max(access_until).max(now.plus_seconds(refresh_seconds.into()));
+        tx.prolong_family(&order.tenant.id, family, later).await?;
+        Ok(later)
     }
 
     /// A new family, with its first refresh token where the client may use one.
@@ -492,7 +522,7 @@ impl Engine {
         };
         let granted_scope = match order.holder {
             Holder::Customer { scopes, .. } => scopes.map(ToString::to_string),
-            Holder::Service { .. } | Holder::Guest { .. } => None,
+            Holder::Service { .. } | Holder::Guest { .. } | Holder::NewGuest { .. } => None,
         };
         let new = NewFamily {
             id: &family,
@@ -541,9 +571,10 @@ impl Engine {
         let tenant = order.tenant;
         let grace_seconds = match order.holder {
             Holder::Customer { scopes: Some(_), .. } => 0,
-            Holder::Customer { scopes: None, .. } | Holder::Guest { .. } | Holder::Service { .. } => {
-                tenant.settings.switch_grace_seconds
-            }
+            Holder::Customer { scopes: None, .. }
+            | Holder::Guest { .. }
+            | Holder::NewGuest { .. }
+            | Holder::Service { .. } => tenant.settings.switch_grace_seconds,
         };
         let entry = Revocation {
             id: self.new_id(now)?,
@@ -581,18 +612,15 @@ impl Chain<'_> {
             Self::None | Self::Within { .. } => false,
         }
     }
-}
 
-/// When a family that is refreshed now ends. A guest's slides with its session; a customer's keeps the end of its login.
-fn prolonged(
-    standing: &Standing,
-    expires_at: Timestamp,
-    (access_until, refresh_seconds): (Timestamp, u32),
-    now: Timestamp,
-) -> Timestamp {
-    match standing.subject {
-        Subject::Customer(_) => expires_at,
-        Subject::Guest | Subject::Service => expires_at.max(access_until).max(now.plus_seconds(refresh_seconds.into())),
+    fn family(&self) -> Option<&FamilyId> {
+        match self {
+            Self::Rotate { family, .. }
+            | Self::Within { family, .. }
+            | Self::Keep { family, .. }
+            | Self::Repeat { family, .. } => Some(family),
+            Self::None | Self::Begin { .. } => None,
+        }
     }
 }
 

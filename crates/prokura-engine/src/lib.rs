@@ -200,6 +200,8 @@ pub struct Inner {
     pub(crate) public_url: String,
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
+    /// Whose clients were asked for lately, where the request names no tenant.
+    pub(crate) client_tenants: moka::sync::Cache<String, TenantId>,
     pub(crate) rights: rights::RightsCache,
     pub(crate) origins: Cache<(TenantId, String), bool>,
     pub(crate) is_deaf: AtomicBool,
@@ -244,6 +246,7 @@ impl Engine {
             stale_millis: config.stale_seconds.map(|seconds| (i64::from(seconds) * 1000).max(FEED_TOLERANCE_MILLIS)),
             segments_announced: Mutex::default(),
             tenants: RwLock::default(),
+            client_tenants: tenant::client_tenants(),
             public_url: config.public_url,
             tenant_template: config.tenant_template,
             master_key: config.master_key,

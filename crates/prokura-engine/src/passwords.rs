@@ -1,16 +1,22 @@
 //! Hashing and checking passwords: Argon2id as PHC strings, on threads of their own, never more at once than there are
-//! cores (S-103, S-104).
+//! cores, and behind everything else that wants one (S-103, S-104).
 
 use crate::{Error, Fault, Refusal};
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 /// Memory in KiB, passes and lanes of a new hash (OWASP: 19 MiB, t=2, p=1).
@@ -19,6 +25,8 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 const MAX_BYTES: usize = 1024;
 /// Checks that may wait for each one that runs.
 const QUEUE_PER_WORKER: usize = 32;
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What checking a password found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +42,7 @@ pub(crate) enum Match {
 /// The bounded pool that passwords are hashed on.
 #[derive(Clone)]
 pub(crate) struct Passwords {
+    jobs: mpsc::Sender<Job>,
     workers: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     limit: usize,
@@ -45,16 +54,17 @@ pub(crate) struct Passwords {
 impl Passwords {
     /// A pool of `workers` threads.
     pub(crate) fn new(workers: usize, cost: Option<(u32, u32, u32)>) -> Result<Self, Error> {
-        let (memory, passes, lanes) = cost.unwrap_or(COST);
+        let cost = cost.unwrap_or(COST);
+        let (memory, passes, lanes) = cost;
         let params = Params::new(memory, passes, lanes, None).map_err(Error::crypto)?;
-        let dummy = hash(&params, "no such customer", &[7; 16])?;
         let limit = workers * (QUEUE_PER_WORKER + 1);
         Ok(Self {
+            jobs: start_workers(workers)?,
             workers: Arc::new(Semaphore::new(workers)),
             waiting: Arc::new(AtomicUsize::new(0)),
             limit,
             params,
-            dummy: dummy.into(),
+            dummy: nobody(cost).into(),
         })
     }
 
@@ -81,15 +91,49 @@ impl Passwords {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let place = Place::take(&self.waiting, self.limit).ok_or(Refusal::Throttled { retry_after_seconds: 1 })?;
         let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Fault::Worker)?;
-        let result = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(permit);
-            result
-        })
-        .await
-        .map_err(|_| Fault::Worker)?;
-        drop(place);
-        Ok(result)
+        let (answer, answered) = oneshot::channel();
+        let job = move || {
+            // Nobody waits any more when the request was given up.
+            let _ = answer.send(work());
+            drop((permit, place));
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| Fault::Worker)?;
+        Ok(answered.await.map_err(|_| Fault::Worker)?)
+    }
+}
+
+/// A hash no password has, for the price of one: what it ends in was never computed.
+fn nobody((memory, passes, lanes): (u32, u32, u32)) -> String {
+    let (salt, output) = (STANDARD_NO_PAD.encode([7; 16]), STANDARD_NO_PAD.encode([7; 32]));
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}")
+}
+
+/// Threads that live as long as somebody may give them work.
+fn start_workers(count: usize) -> Result<mpsc::Sender<Job>, Error> {
+    let (jobs, waiting) = mpsc::channel::<Job>();
+    let waiting = Arc::new(parking_lot::Mutex::new(waiting));
+    for _ in 0..count {
+        let waiting = Arc::clone(&waiting);
+        let work = move || {
+            stand_back();
+            loop {
+                let next = waiting.lock().recv();
+                let Ok(job) = next else { break };
+                // A panic is told by the answer that never comes.
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(job));
+            }
+        };
+        thread::Builder::new().name("prokura-hash".to_owned()).spawn(work).map_err(|_| Fault::Worker)?;
+    }
+    Ok(jobs)
+}
+
+/// Lets other threads go first: a hash takes milliseconds and may take some more, a token takes microseconds and may not.
+/// On Linux a priority is a thread's; elsewhere it would be the whole process's.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::warn!(%error, "the threads that hash passwords keep the priority of all others");
     }
 }
 

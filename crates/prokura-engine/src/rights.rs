@@ -1,4 +1,4 @@
-//! What a customer may do and see for one company: scopes of their groups, segments. Computed at use; a copy is kept
+//! What a customer may do and see for one company: scopes of their groups, segments; and their address. Computed at use; a copy is kept
 //! until a change is heard of, and never longer than half a minute.
 
 use crate::{
@@ -22,6 +22,8 @@ pub struct Rights {
     pub scopes: Scopes,
     /// Active segments.
     pub segments: Vec<SegmentId>,
+    /// The address they log in with.
+    pub email: Option<Arc<str>>,
     /// The one company the customer has, when the tenant counts it without a choice and none was chosen.
     pub implicit_entity: Option<LegalEntityId>,
     mark: u64,
@@ -145,7 +147,8 @@ impl Engine {
             segments.dedup();
         }
         let until = reader.next_segment_change(&tenant.id, customer, counted, now).await?;
-        let rights = Arc::new(Rights { scopes, segments, implicit_entity, mark, until });
+        let email = reader.customer(&tenant.id, customer).await?.and_then(|customer| customer.email).map(Arc::from);
+        let rights = Arc::new(Rights { scopes, segments, email, implicit_entity, mark, until });
         self.rights.0.insert((tenant.id.clone(), customer.clone(), entity.cloned()), Arc::clone(&rights));
         Ok(rights)
     }

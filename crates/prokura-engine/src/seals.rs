@@ -50,7 +50,7 @@ impl Engine {
         limit: u32,
     ) -> Result<Vec<AuditEvent>, Error> {
         let rows = self.store.read().await?.audit_events(&tenant.id, after, subject, verb, limit).await?;
-        Ok(rows.into_iter().map(|(event, _, _)| event).collect())
+        Ok(rows.into_iter().map(|(event, _)| event).collect())
     }
 
     /// Closes seals over everything that has none yet. Several nodes may try; one wins each number.
@@ -81,11 +81,10 @@ impl Engine {
         if !tx.insert_seal(tenant, &seal).await? {
             return Ok(false);
         }
-        for (id, _) in &open {
-            if !tx.mark_sealed(tenant, id, number).await? {
-                // Another node was faster with this entry; its batch holds it.
-                return Ok(false);
-            }
+        let Some((last, _)) = open.last() else { return Ok(false) };
+        if !tx.mark_sealed(tenant, last, open.len()).await? {
+            // An entry of another node became durable in between, or its batch holds these: again in a second.
+            return Ok(false);
         }
         tx.commit().await?;
         Ok(open.len() == BATCH as usize)
@@ -122,8 +121,7 @@ impl Engine {
                     let found = self.store.read().await?.audit_event(tenant, &id).await?;
                     let fault = match found {
                         None => Some("was removed"),
-                        Some((event, _, _)) if entry_mac(&key, tenant, &event) != mac => Some("was altered"),
-                        Some((_, _, under)) if under != Some(number) => Some("was moved to another seal"),
+                        Some((event, _)) if entry_mac(&key, tenant, &event) != mac => Some("was altered"),
                         Some(_) => None,
                     };
                     if let Some(fault) = fault {
@@ -150,7 +148,7 @@ impl Engine {
         self.verify_entries(tenant, &key, &sealed, verdict).await
     }
 
-    /// Entries nobody sealed must be new, and fit their own code; entries marked as sealed must be under a seal.
+    /// Entries under no seal must wait for one, and fit their own code.
     async fn verify_entries(
         &self,
         tenant: &TenantId,
@@ -161,21 +159,44 @@ impl Engine {
         let mut after = String::new();
         loop {
             let page = self.store.read().await?.audit_events(tenant, &after, None, None, 500).await?;
-            let Some((last, _, _)) = page.last() else { return Ok(verdict) };
+            let Some((last, _)) = page.last() else { return Ok(verdict) };
             after.clone_from(&last.id);
-            for (event, mac, seal) in &page {
-                let fault = if seal.is_some() && !sealed.contains(&event.id) {
-                    Some("claims a seal that does not hold it")
-                } else if entry_mac(key, tenant, event) != *mac {
+            for (event, mac) in &page {
+                if sealed.contains(&event.id) {
+                    continue;
+                }
+                let fault = if entry_mac(key, tenant, event) != *mac {
                     Some("was altered")
-                } else {
+                } else if self.was_unsealed(tenant, &event.id, verdict.seals).await? {
                     None
+                } else {
+                    Some("is under no seal and waits for none")
                 };
                 if let Some(fault) = fault {
                     verdict.fault = Some(format!("entry {} {fault}", event.id));
                     return Ok(verdict);
                 }
-                verdict.entries += u64::from(seal.is_none());
+                verdict.entries += 1;
+            }
+        }
+    }
+
+    /// Whether an entry waits for its seal, or got one that is newer than number `verified`.
+    async fn was_unsealed(&self, tenant: &TenantId, id: &str, verified: i64) -> Result<bool, Error> {
+        let mut reader = self.store.read().await?;
+        if reader.is_audit_event_unsealed(tenant, id).await? {
+            return Ok(true);
+        }
+        let mut from = verified + 1;
+        loop {
+            let page = reader.seals(tenant, from, 100).await?;
+            let Some(last) = page.last() else { return Ok(false) };
+            from = last.number + 1;
+            for seal in &page {
+                let entries: Vec<(String, String)> = from_json(&seal.entries_json, "audit_seals.entries_json")?;
+                if entries.iter().any(|(sealed, _)| sealed == id) {
+                    return Ok(true);
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ pub(crate) use devices::DeviceRow;
 pub use driver::{DatabaseConfig, StoreError};
 pub(crate) use driver::{Driver, Reader, Row, copy, params};
 pub(crate) use factors::{PendingLoginRow, TotpRow};
-pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow};
+pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow, SessionFacts};
 pub(crate) use links::NewLink;
 pub(crate) use outbox::{Lane, NewErrand, OutboxRow};
 pub(crate) use passkeys::{CeremonyRow, PasskeyRow};
@@ -89,6 +89,11 @@ impl Store {
     /// A turn at changing things. Dropping it undoes them.
     pub(crate) async fn write(&self) -> Result<Tx<'_>, StoreError> {
         Ok(Tx { inner: self.driver.write().await?, store: self, feed: Vec::new() })
+    }
+
+    /// The same for a verb that decides before it changes anything; see [`Driver::write_decided`].
+    pub(crate) async fn write_decided(&self) -> Result<Tx<'_>, StoreError> {
+        Ok(Tx { inner: self.driver.write_decided().await?, store: self, feed: Vec::new() })
     }
 
     /// The moment by the database's own clock; `None` where it is this machine's.

@@ -108,6 +108,11 @@ impl Tenant {
     }
 }
 
+/// A client moves to another tenant only by being deleted and made anew, and is then nobody's for these seconds.
+pub(crate) fn client_tenants() -> moka::sync::Cache<String, TenantId> {
+    moka::sync::Cache::builder().max_capacity(10_000).time_to_live(std::time::Duration::from_secs(10)).build()
+}
+
 impl Engine {
     /// The tenant `id`, open for business.
     ///
@@ -134,8 +139,13 @@ impl Engine {
     /// # Errors
     /// [`Refusal::InvalidClient`] when nobody has such a client.
     pub async fn tenant_of_client(&self, client: &str) -> Result<Arc<Tenant>, Error> {
+        if let Some(id) = self.client_tenants.get(client) {
+            return self.tenant(&id).await;
+        }
         let found = self.store.read().await?.tenant_by_name("client", client).await?;
-        self.tenant(&found.ok_or(Refusal::InvalidClient)?).await
+        let id = found.ok_or(Refusal::InvalidClient)?;
+        self.client_tenants.insert(client.to_owned(), id.clone());
+        self.tenant(&id).await
     }
 
     /// The tenant as it stands in the database at this moment, suspended or not, for whoever changes it.

@@ -73,6 +73,7 @@ mod tests {
             epoch: 0,
             authenticated_at: None,
             is_entity_locked: false,
+            is_multi_factor: false,
         }
     }
 

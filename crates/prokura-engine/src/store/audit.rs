@@ -41,7 +41,7 @@ pub(crate) fn entry_mac(key: &[u8; 32], tenant: &TenantId, event: &AuditEvent) -
     URL_SAFE_NO_PAD.encode(context.sign().as_ref())
 }
 
-fn event(row: &Row) -> Result<(AuditEvent, String, Option<i64>), StoreError> {
+fn event(row: &Row) -> Result<(AuditEvent, String), StoreError> {
     let event = AuditEvent {
         id: row.get(0)?,
         at: row.get(1)?,
@@ -63,7 +63,7 @@ fn event(row: &Row) -> Result<(AuditEvent, String, Option<i64>), StoreError> {
         user_agent: row.get(14)?,
         detail_json: row.get(15)?,
     };
-    Ok((event, row.get(16)?, row.get(17)?))
+    Ok((event, row.get(16)?))
 }
 
 impl Tx<'_> {
@@ -93,10 +93,12 @@ impl Tx<'_> {
                 &event.address,
                 &event.user_agent,
                 &event.detail_json,
-                mac
+                &mac
             ],
         )
         .await?;
+        let open = "INSERT INTO audit_unsealed (tenant_id, id, mac) VALUES ($1, $2, $3)";
+        self.execute(open, params![tenant, &event.id, &mac]).await?;
         Ok(())
     }
 
@@ -112,29 +114,30 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Marks an entry as sealed; `false` when it is sealed already.
-    pub(crate) async fn mark_sealed(&mut self, tenant: &TenantId, id: &str, number: i64) -> Result<bool, StoreError> {
-        let changed = self
-            .execute(
-                "UPDATE audit_events SET seal = $3 WHERE tenant_id = $1 AND id = $2 AND seal IS NULL",
-                params![tenant, id, number],
-            )
-            .await?;
-        Ok(changed == 1)
+    /// Notes that the first `count` open entries, up to `last`, are under a seal; `false` when there are others by now.
+    pub(crate) async fn mark_sealed(
+        &mut self,
+        tenant: &TenantId,
+        last: &str,
+        count: usize,
+    ) -> Result<bool, StoreError> {
+        let changed =
+            self.execute("DELETE FROM audit_unsealed WHERE tenant_id = $1 AND id <= $2", params![tenant, last]).await?;
+        Ok(changed == count as u64)
     }
 }
 
 impl Reader {
-    /// One entry, with its code and seal.
+    /// One entry, with its code.
     pub(crate) async fn audit_event(
         &mut self,
         tenant: &TenantId,
         id: &str,
-    ) -> Result<Option<(AuditEvent, String, Option<i64>)>, StoreError> {
+    ) -> Result<Option<(AuditEvent, String)>, StoreError> {
         let row = self
             .query_one(
                 "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
-                        outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+                        outcome, refusal, request_id, address, user_agent, detail_json, mac
                    FROM audit_events WHERE tenant_id = $1 AND id = $2",
                 params![tenant, id],
             )
@@ -142,7 +145,7 @@ impl Reader {
         row.map(|row| event(&row)).transpose()
     }
 
-    /// Entries after `after` (time-ordered id), oldest first, with their code and seal. Filters are optional.
+    /// Entries after `after` (time-ordered id), oldest first, with their code. Filters are optional.
     pub(crate) async fn audit_events(
         &mut self,
         tenant: &TenantId,
@@ -150,11 +153,11 @@ impl Reader {
         subject: Option<(&str, &str)>,
         verb: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<(AuditEvent, String, Option<i64>)>, StoreError> {
+    ) -> Result<Vec<(AuditEvent, String)>, StoreError> {
         let (kind, id) = subject.unzip();
         self.query(
             "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
-                    outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+                    outcome, refusal, request_id, address, user_agent, detail_json, mac
                FROM audit_events
               WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR subject_kind = $3) AND ($4 IS NULL OR subject_id = $4)
                 AND ($5 IS NULL OR verb = $5)
@@ -178,7 +181,7 @@ impl Reader {
     ) -> Result<Vec<AuditEvent>, StoreError> {
         self.query(
             "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
-                    outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+                    outcome, refusal, request_id, address, user_agent, detail_json, mac
                FROM audit_events
               WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR verb = $4)
               ORDER BY id DESC LIMIT $5",
@@ -202,7 +205,7 @@ impl Reader {
     ) -> Result<Vec<AuditEvent>, StoreError> {
         self.query(
             "SELECT id, at, actor_kind, actor_id, verb, subject_kind, subject_id, legal_entity_id, client_id, session_id,
-                    outcome, refusal, request_id, address, user_agent, detail_json, mac, seal
+                    outcome, refusal, request_id, address, user_agent, detail_json, mac
                FROM audit_events
               WHERE tenant_id = $1 AND subject_kind = $2 AND subject_id = $3 AND id >= $4 AND id < $5
                 AND ($6 IS NULL OR verb = $6)
@@ -222,7 +225,7 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<(String, String)>, StoreError> {
         self.query(
-            "SELECT id, mac FROM audit_events WHERE tenant_id = $1 AND seal IS NULL ORDER BY id LIMIT $2",
+            "SELECT id, mac FROM audit_unsealed WHERE tenant_id = $1 ORDER BY id LIMIT $2",
             params![tenant, limit],
         )
         .await?
@@ -231,9 +234,15 @@ impl Reader {
         .collect()
     }
 
+    /// Whether an entry waits for its seal.
+    pub(crate) async fn is_audit_event_unsealed(&mut self, tenant: &TenantId, id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM audit_unsealed WHERE tenant_id = $1 AND id = $2";
+        Ok(self.query_one(sql, params![tenant, id]).await?.is_some())
+    }
+
     /// Tenants with entries that no seal has closed over.
     pub(crate) async fn tenants_with_unsealed_events(&mut self) -> Result<Vec<TenantId>, StoreError> {
-        self.query("SELECT DISTINCT tenant_id FROM audit_events WHERE seal IS NULL ORDER BY tenant_id", params![])
+        self.query("SELECT DISTINCT tenant_id FROM audit_unsealed ORDER BY tenant_id", params![])
             .await?
             .iter()
             .map(|row| row.get(0))

@@ -1,6 +1,6 @@
 //! What the issuing function asks of the database, and the refresh tokens it writes.
 
-use super::{Reader, StoreError, Tx, clients::policy_from, params, sessions::acting_for};
+use super::{NewSession, Reader, StoreError, Tx, clients::policy_from, params, sessions::acting_for};
 use crate::assurance::is_multi_factor;
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, GrantId,
@@ -47,6 +47,28 @@ pub(crate) struct SessionFacts {
     pub(crate) is_multi_factor: bool,
 }
 
+impl SessionFacts {
+    /// Those of a guest's session that is just being written.
+    pub(crate) fn of_new(session: &NewSession<'_>) -> Self {
+        Self {
+            is_active: true,
+            expires_at: session.expires_at,
+            is_entity_locked: false,
+            locked_entity: None,
+            customer: session.customer.cloned(),
+            authenticated_at: session.authenticated_at,
+            site: session.site.cloned(),
+            is_multi_factor: false,
+        }
+    }
+
+    /// Whether a lock leaves `entity`: whoever is locked to a company acts for it and for nobody else, not even for
+    /// themselves (S-34).
+    pub(crate) fn lock_allows(&self, entity: Option<&LegalEntityId>) -> bool {
+        !self.is_entity_locked || self.locked_entity.as_ref() == entity
+    }
+}
+
 /// A customer's right to act for an entity, as it is now.
 #[derive(Clone, Debug)]
 pub(crate) struct AssignmentFacts {
@@ -88,14 +110,6 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) legal_entity: Option<&'a LegalEntityId>,
     pub(crate) epoch: u32,
     pub(crate) expires_at: Timestamp,
-}
-
-impl SessionFacts {
-    /// Whether a lock leaves `entity`: whoever is locked to a company acts for it and for nobody else, not even for
-    /// themselves (S-34).
-    pub(crate) fn lock_allows(&self, entity: Option<&LegalEntityId>) -> bool {
-        !self.is_entity_locked || self.locked_entity.as_ref() == entity
-    }
 }
 
 impl Reader {

@@ -1,4 +1,5 @@
-//! Brings the schema up to date: numbered files, forward only, the same text for both databases.
+//! Brings the schema up to date: numbered files, forward only, the same text for both databases, but for a comment that
+//! SQLite reads as `WITHOUT ROWID`.
 //!
 //! A migration that was applied is never edited: its checksum is compared at every start. Nodes that start together
 //! take turns at a locked row, so each migration runs once.
@@ -7,6 +8,7 @@ use super::driver::{Driver, Engine, StoreError, Tx, params};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prokura_domain::Timestamp;
+use std::borrow::Cow;
 
 /// One step of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +40,11 @@ pub(crate) async fn migrate(driver: &Driver, migrations: &[Migration], now: Time
                 migration.version
             )));
         }
-        tx.batch(migration.sql).await?;
+        let sql = match driver.engine() {
+            Engine::Sqlite => Cow::Owned(migration.sql.replace("/* on SQLite: WITHOUT ROWID */", " WITHOUT ROWID")),
+            Engine::Postgres => Cow::Borrowed(migration.sql),
+        };
+        tx.batch(&sql).await?;
         tx.execute(
             "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
             params![migration.version, migration.name, checksum(migration.sql), now],

@@ -427,15 +427,14 @@ impl Tx<'_> {
         family: &FamilyId,
         acting_for: Option<&ActingFor>,
         is_switch: bool,
-        (tokens_until, expires_at): (Timestamp, Timestamp),
+        tokens_until: Timestamp,
         now: Timestamp,
     ) -> Result<Option<(u32, u32, Timestamp)>, StoreError> {
         let row = self
             .query_one(
                 "UPDATE token_families
                     SET generation = generation + 1, epoch = epoch + $3, legal_entity_id = $4, assignment_id = $5,
-                        grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END,
-                        expires_at = CASE WHEN expires_at > $9 THEN expires_at ELSE $9 END
+                        grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $8
                   RETURNING epoch, generation, tokens_until",
                 params![
@@ -446,8 +445,7 @@ impl Tx<'_> {
                     acting_for.map(|a| &a.assignment),
                     acting_for.map(|a| &a.grant),
                     tokens_until,
-                    now,
-                    expires_at
+                    now
                 ],
             )
             .await?;
@@ -464,6 +462,21 @@ impl Tx<'_> {
         self.execute(
             "UPDATE token_families SET key_thumbprint = $3 WHERE tenant_id = $1 AND id = $2 AND key_thumbprint IS NULL",
             params![tenant, family, key],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Moves the end of a family; never to an earlier moment.
+    pub(crate) async fn prolong_family(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE token_families SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 AND expires_at < $3",
+            params![tenant, family, expires_at],
         )
         .await?;
         Ok(())

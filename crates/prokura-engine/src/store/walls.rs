@@ -191,6 +191,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     successor(tenant, &cast.family, &cast.older_token);
     tenant(tenant) => |row: Option<super::TenantRow>| row.is_some_and(|row| row.name == "Name of acme");
     unsealed_audit_events(tenant, 9);
+    is_audit_event_unsealed(tenant, "e-1");
     assignments_of_entity(tenant, &id("le-1"), 9);
     is_assigned(tenant, &id("ann"), &id("le-1"));
     authorization(tenant, &id("au-1"));
@@ -262,7 +263,8 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     put_pending_login(tenant, &SecretHash::of("other browser"), &pending(&id("ann")), NOW);
     try_pending_login(tenant, &SecretHash::of("browser"), 5, NOW);
     delete_pending_login(tenant, &SecretHash::of("browser"));
-    advance_family(tenant, &cast.family, None, true, (LATER, LATER), NOW);
+    advance_family(tenant, &cast.family, None, true, LATER, NOW);
+    prolong_family(tenant, &cast.family, LATER.plus_seconds(60));
     assignment_for_issue(tenant, &id("ann"), &id("le-1"));
     clear_default_address(tenant, &id("ann"), &id("ad-9"));
     clear_primary(tenant, &id("le-1"), LATER);

@@ -6,7 +6,7 @@
 mod checkpoint;
 mod turn;
 
-pub(super) use turn::Turn;
+pub(super) use turn::{Turn, Undo};
 
 use super::{
     Row, StoreError, Value,
@@ -78,8 +78,8 @@ impl Sqlite {
         Ok(Reader { connection, readers, _permit: permit })
     }
 
-    pub(super) async fn write(&self) -> Result<Turn, StoreError> {
-        Turn::begin(&self.shared.writer).await
+    pub(super) async fn write(&self, undo: Undo) -> Result<Turn, StoreError> {
+        Turn::begin(&self.shared.writer, undo).await
     }
 
     pub(super) async fn close(&self) -> Result<(), StoreError> {

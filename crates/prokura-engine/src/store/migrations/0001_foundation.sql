@@ -679,12 +679,17 @@ CREATE TABLE audit_events (
     user_agent TEXT,
     detail_json TEXT NOT NULL,
     mac TEXT NOT NULL,
-    seal BIGINT,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX audit_events_by_time ON audit_events (tenant_id, at, id);
-CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_kind, subject_id, at);
-CREATE INDEX audit_events_unsealed ON audit_events (tenant_id, id) WHERE seal IS NULL;
+CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_kind, subject_id, id);
+
+-- Entries no seal has closed over yet, with their codes.
+CREATE TABLE audit_unsealed (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    mac TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+)/* on SQLite: WITHOUT ROWID */;
 
 CREATE TABLE audit_seals (
     tenant_id TEXT NOT NULL,

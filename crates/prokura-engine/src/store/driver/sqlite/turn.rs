@@ -1,8 +1,8 @@
 //! Turns at the writer, and the group that shares one flush.
 //!
-//! Who gets the turn opens the group's transaction, or a savepoint in it. Who commits joins the group and queues again
-//! behind those already waiting; whoever comes first runs `COMMIT` for all. There is no count of waiters: one that goes
-//! away would leave the others hanging.
+//! Who gets the turn opens the group's transaction, or works on in the open one, behind a savepoint from its first change
+//! on. Who commits joins the group, lets everybody else who is ready to work join as well, and queues again; whoever
+//! comes first runs `COMMIT` for all. There is no count of waiters: one that goes away would leave the others hanging.
 
 use super::{Reason, StoreError, Value, WAIT, checkpoint, closed, translate};
 use crate::store::driver::Row;
@@ -10,15 +10,21 @@ use rusqlite::Connection;
 use std::{
     fs::File,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
     runtime::Handle,
     sync::{Mutex, Notify, OwnedMutexGuard},
-    task::spawn_blocking,
+    task::{spawn_blocking, yield_now},
     time::timeout,
 };
+
+/// How often a group that still grows is given the time to: each time, everybody who is ready gets as far as they can.
+const GROWING_ROUNDS: u32 = 4;
 
 /// How often closing asks for an empty log, and how long it waits in between: half a second in all.
 const EMPTYING_TRIES: u32 = 50;
@@ -30,8 +36,6 @@ pub(super) struct Writer {
     connection: Option<Connection>,
     /// The open transaction, if there is one.
     group: Option<Arc<Group>>,
-    /// How many have committed into the group.
-    members: u32,
     /// How many `COMMIT`s there were.
     commits: u64,
     nudge: Arc<Notify>,
@@ -42,6 +46,8 @@ pub(super) struct Writer {
 /// What the members of a group wait for.
 #[derive(Default)]
 struct Group {
+    /// How many have committed into it.
+    members: AtomicU32,
     outcome: OnceLock<Result<(), StoreError>>,
     done: Notify,
 }
@@ -56,7 +62,7 @@ impl Group {
 
 impl Writer {
     pub(super) fn new(connection: Connection, nudge: Arc<Notify>, lock: File) -> Self {
-        Self { connection: Some(connection), group: None, members: 0, commits: 0, nudge, lock: Some(lock) }
+        Self { connection: Some(connection), group: None, commits: 0, nudge, lock: Some(lock) }
     }
 
     /// How many `COMMIT`s there were; `None` once closed.
@@ -67,7 +73,7 @@ impl Writer {
     /// Ends the group, if one is open, and tells its members. Waits for the disk.
     pub(super) fn end_group(&mut self) {
         let Some(group) = self.group.take() else { return };
-        let members = std::mem::take(&mut self.members);
+        let members = group.members.load(Ordering::Relaxed);
         let outcome = self.run("COMMIT");
         self.commits += 1;
         if outcome.is_err() {
@@ -94,7 +100,7 @@ impl Writer {
         outcome
     }
 
-    /// Begins a group, or a savepoint in the open one. Answers whether it is a savepoint.
+    /// Begins a group, unless one is open. Answers whether one was.
     fn begin(&mut self) -> Result<bool, StoreError> {
         let is_nested = self.group.is_some();
         if self.connection.as_ref().ok_or_else(closed)?.is_autocommit() == is_nested {
@@ -102,8 +108,8 @@ impl Writer {
             self.lose_group(&StoreError::unavailable(Reason("the transaction was given up".to_owned())));
             return Err(StoreError::Conflict);
         }
-        self.run(if is_nested { "SAVEPOINT turn" } else { "BEGIN IMMEDIATE" }).map_err(|error| translate(&error))?;
         if !is_nested {
+            self.run("BEGIN IMMEDIATE").map_err(|error| translate(&error))?;
             self.group = Some(Arc::default());
         }
         Ok(is_nested)
@@ -117,7 +123,6 @@ impl Writer {
     }
 
     fn lose_group(&mut self, error: &StoreError) {
-        self.members = 0;
         self.roll_back();
         if let Some(group) = self.group.take() {
             group.answer(Err(error.clone()));
@@ -134,8 +139,7 @@ impl Writer {
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
-        let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        connection.prepare_cached(sql)?.execute([]).map(drop)
+        run(self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?, sql)
     }
 
     /// Wakes who tidies the log once there is something to do.
@@ -146,22 +150,35 @@ impl Writer {
     }
 }
 
+/// How a turn is undone when it is not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store::driver) enum Undo {
+    /// By itself, whoever else is in the group. The price is a copy of every page it changes.
+    Alone,
+    /// With the whole group, all of whom try again: for verbs that decide before they change anything.
+    WithGroup,
+}
+
 /// A turn at the writer: one transaction.
 pub(in crate::store::driver) struct Turn {
     /// `None` once committed.
     writer: Option<OwnedMutexGuard<Writer>>,
+    undo: Undo,
+    /// Whether others are in the group already.
     is_nested: bool,
+    /// Whether something was changed; then, undone alone in a group, there is a savepoint.
+    has_changed: bool,
     has_failed: bool,
 }
 
 impl Turn {
-    pub(super) async fn begin(lease: &Arc<Mutex<Writer>>) -> Result<Self, StoreError> {
+    pub(super) async fn begin(lease: &Arc<Mutex<Writer>>, undo: Undo) -> Result<Self, StoreError> {
         let mut writer = match Arc::clone(lease).try_lock_owned() {
             Ok(writer) => writer,
             Err(_) => timeout(WAIT, Arc::clone(lease).lock_owned()).await.map_err(|_| StoreError::Timeout)?,
         };
         let is_nested = writer.begin()?;
-        Ok(Self { writer: Some(writer), is_nested, has_failed: false })
+        Ok(Self { writer: Some(writer), undo, is_nested, has_changed: false, has_failed: false })
     }
 
     pub(in crate::store::driver) fn query(
@@ -169,6 +186,9 @@ impl Turn {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
+        if !sql.starts_with("SELECT") {
+            self.before_change()?;
+        }
         self.run(|connection| super::query(connection, sql, params))
     }
 
@@ -177,23 +197,37 @@ impl Turn {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<u64, StoreError> {
+        self.before_change()?;
         self.run(|connection| super::execute(connection, sql, params))
     }
 
     pub(in crate::store::driver) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.before_change()?;
         self.run(|connection| connection.execute_batch(sql))
     }
 
     /// Joins the group and waits until it is on disk. When the caller goes away meanwhile, it gets there all the same.
     pub(in crate::store::driver) async fn commit(mut self) -> Result<(), StoreError> {
-        let end = self.is_nested.then_some("RELEASE turn");
-        self.run(|connection| end.map_or(Ok(()), |end| connection.prepare_cached(end)?.execute([]).map(drop)))?;
-        let mut writer = self.writer.take().ok_or_else(closed)?;
+        let has_savepoint = self.has_savepoint();
+        self.run(|connection| if has_savepoint { run(connection, "RELEASE turn") } else { Ok(()) })?;
+        let writer = self.writer.take().ok_or_else(closed)?;
         let group = Arc::clone(writer.group.as_ref().ok_or_else(closed)?);
-        writer.members += 1;
+        group.members.fetch_add(1, Ordering::Relaxed);
         let pending = Pending { lease: Arc::clone(OwnedMutexGuard::mutex(&writer)), group };
         drop(writer);
         finish(&pending.lease, &pending.group).await
+    }
+
+    fn has_savepoint(&self) -> bool {
+        self.is_nested && self.has_changed && self.undo == Undo::Alone
+    }
+
+    fn before_change(&mut self) -> Result<(), StoreError> {
+        if !self.has_changed && self.is_nested && self.undo == Undo::Alone {
+            self.run(|connection| run(connection, "SAVEPOINT turn"))?;
+        }
+        self.has_changed = true;
+        Ok(())
     }
 
     fn run<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -210,9 +244,10 @@ impl Turn {
     }
 }
 
-/// Undoes what was not committed, and nothing of the others in the group.
+/// Undoes what was not committed.
 impl Drop for Turn {
     fn drop(&mut self) {
+        let (has_savepoint, has_changed) = (self.has_savepoint(), self.has_changed);
         let Some(writer) = &mut self.writer else { return };
         if writer.group.is_none() {
             return;
@@ -220,8 +255,12 @@ impl Drop for Turn {
         if !self.is_nested {
             writer.group = None;
             writer.roll_back();
-        } else if let Err(error) = writer.run("ROLLBACK TO turn").and_then(|()| writer.run("RELEASE turn")) {
-            writer.lose_group(&translate(&error));
+        } else if has_savepoint {
+            if let Err(error) = writer.run("ROLLBACK TO turn").and_then(|()| writer.run("RELEASE turn")) {
+                writer.lose_group(&translate(&error));
+            }
+        } else if has_changed {
+            writer.lose_group(&StoreError::Conflict);
         }
     }
 }
@@ -243,10 +282,24 @@ impl Drop for Pending {
     }
 }
 
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 /// Waits until somebody has ended the group, or does it when the turn comes round first.
 async fn finish(lease: &Arc<Mutex<Writer>>, group: &Arc<Group>) -> Result<(), StoreError> {
     let mut done = pin!(group.done.notified());
     done.as_mut().enable();
+    // A flush costs more than a turn, so a group is as large as there are people at the door; nobody waits for a clock.
+    let mut members = group.members.load(Ordering::Relaxed);
+    for _ in 0..GROWING_ROUNDS {
+        yield_now().await;
+        let now = group.members.load(Ordering::Relaxed);
+        if now == members || group.outcome.get().is_some() {
+            break;
+        }
+        members = now;
+    }
     if let Some(outcome) = group.outcome.get() {
         return outcome.clone();
     }

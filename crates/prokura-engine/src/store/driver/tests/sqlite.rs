@@ -50,6 +50,63 @@ async fn a_member_that_errs_in_its_savepoint_takes_nobody_with_it() {
 }
 
 #[tokio::test]
+async fn a_decided_turn_that_is_given_up_after_a_change_sends_its_group_back() {
+    let setup = setup().await;
+    let mut first = setup.driver.write_decided().await.unwrap();
+    insert(&mut first, "first").await.unwrap();
+    let mut second = Box::pin(setup.driver.write_decided());
+    assert!(is_pending(&mut second));
+    let mut first = Box::pin(first.commit());
+    assert!(is_pending(&mut first));
+    let mut second = second.await.unwrap();
+    insert(&mut second, "second").await.unwrap();
+    drop(second);
+    assert!(matches!(first.await, Err(StoreError::Conflict)), "whoever was acknowledged is on disk, and nobody was");
+    assert_eq!(setup.count().await, 0);
+    let mut again = setup.driver.write_decided().await.unwrap();
+    insert(&mut again, "first").await.unwrap();
+    again.commit().await.unwrap();
+    assert_eq!(setup.count().await, 1);
+}
+
+#[tokio::test]
+async fn a_decided_turn_that_is_given_up_before_any_change_takes_nobody_with_it() {
+    let setup = setup().await;
+    let mut first = setup.driver.write_decided().await.unwrap();
+    insert(&mut first, "first").await.unwrap();
+    let mut second = Box::pin(setup.driver.write_decided());
+    assert!(is_pending(&mut second));
+    let mut first = Box::pin(first.commit());
+    assert!(is_pending(&mut first));
+    let mut second = second.await.unwrap();
+    assert_eq!(second.query("SELECT id FROM items", params![]).await.unwrap().len(), 1);
+    drop(second);
+    first.await.unwrap();
+    assert_eq!(setup.count().await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_ready_joins_the_group_before_it_is_flushed() {
+    let setup = setup().await;
+    let before = setup.driver.commits().await;
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let driver = setup.driver.clone();
+            tokio::spawn(async move {
+                let mut tx = driver.write().await.unwrap();
+                insert(&mut tx, &format!("item {number}")).await.unwrap();
+                tx.commit().await.unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(setup.count().await, 20);
+    assert!(setup.driver.commits().await - before <= 2, "they share a flush");
+}
+
+#[tokio::test]
 async fn a_commit_whose_caller_went_away_is_finished() {
     let setup = setup().await;
     let mut first = setup.driver.write().await.unwrap();
