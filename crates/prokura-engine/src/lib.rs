@@ -17,6 +17,7 @@ mod category;
 mod client;
 mod client_credentials;
 mod client_proof;
+mod client_registration;
 mod company;
 mod cookie;
 mod cursor;
@@ -82,6 +83,7 @@ pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
 pub use client_proof::ClientProof;
+pub use client_registration::RegisterClient;
 pub use company::{
     CreateLegalEntity, LegalEntity, LegalEntityDetails, LegalEntityFilter, LegalEntityParts, PutLegalEntity,
 };
@@ -121,7 +123,9 @@ pub use segment_item::{ItemFilter, ItemKey, SegmentEntry};
 pub use segment_member::{MemberFilter, SegmentMembership};
 pub use segment_view::{CategoryNode, SegmentViewer};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
-pub use settings::{GroupTemplate, Lifetimes, MailSettings, PageSettings, SignUp, TenantSettings, group_name};
+pub use settings::{
+    ClientRegistration, GroupTemplate, Lifetimes, MailSettings, PageSettings, SignUp, TenantSettings, group_name,
+};
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Metadata, Tenant, TenantSummary};

@@ -240,6 +240,55 @@ fn is_origin(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prokura_fuzz::{examples, near};
+    use proptest::prelude::*;
+
+    const URIS: &str = include_str!("registration/uris.txt");
+
+    /// What every redirect URI that is registered must be, said in other words than the rule.
+    fn is_harmless(uri: &str) -> bool {
+        let lower = uri.to_ascii_lowercase();
+        let is_web = lower.starts_with("https://") || lower.starts_with("http://");
+        uri.is_ascii()
+            && !uri.contains(|c: char| c.is_ascii_control() || c.is_ascii_whitespace() || "*#@\\".contains(c))
+            && !lower.starts_with("javascript:")
+            && !lower.starts_with("data:")
+            && (!lower.starts_with("http://") || {
+                let authority = lower.trim_start_matches("http://").split(['/', '?']).next().unwrap_or_default();
+                let host = if authority.starts_with('[') {
+                    authority.split(']').next().map(|host| format!("{host}]")).unwrap_or_default()
+                } else {
+                    authority.split(':').next().unwrap_or_default().to_owned()
+                };
+                ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str()) || host.ends_with(".localhost")
+            })
+            && (is_web || uri.split(':').next().is_some_and(|scheme| scheme.contains('.')))
+    }
+
+    #[test]
+    fn s06_the_corpus_is_told_apart() {
+        for uri in examples(URIS) {
+            let is_taken = registered(&uri).check(ClientKind::Public).is_ok();
+            assert!(!is_taken || is_harmless(&uri), "{uri:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn s133_whatever_is_registered_is_harmless_and_matches_itself_alone(uri in near(URIS), other in near(URIS)) {
+            let known = registered(&uri);
+            if known.check(ClientKind::Public).is_ok() {
+                prop_assert!(is_harmless(&uri), "{:?}", uri);
+                prop_assert!(known.allows_redirect(&uri));
+                if known.allows_redirect(&other) && other != uri {
+                    // Only the port of a loopback address may differ.
+                    prop_assert!(is_harmless(&other), "{:?} for {:?}", other, uri);
+                    let at_home = ["http://127.0.0.1", "http://[::1]"];
+                    prop_assert!(at_home.iter().any(|home| uri.starts_with(home) && other.starts_with(home)), "{:?} {:?}", uri, other);
+                }
+            }
+        }
+    }
 
     fn registered(uri: &str) -> Registration {
         Registration { redirect_uris: vec![uri.to_owned()], ..Registration::default() }

@@ -30,6 +30,8 @@ pub struct TenantSettings {
     pub has_implicit_entity: bool,
     /// Where assignments reach beyond the entity they name: `UPWARD`, `DOWNWARD` or `DISABLED`.
     pub contact_propagation: String,
+    /// Rules of clients that register themselves (RFC 7591).
+    pub client_registration: ClientRegistration,
     /// Rules of signing up.
     pub sign_up: SignUp,
     /// The fewest characters of a new password.
@@ -84,6 +86,20 @@ pub struct GroupTemplate {
     /// Its name.
     pub name: String,
     /// The scopes it gives, blank separated.
+    pub scopes: String,
+}
+
+/// Rules of clients that register themselves (RFC 7591).
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientRegistration {
+    /// Whether they may at all.
+    pub is_open: bool,
+    /// Whether they need an initial access token; without, anybody makes clients.
+    pub needs_token: bool,
+    /// The SHA-256 hashes of the initial access tokens, in base64url.
+    pub token_hashes: Vec<String>,
+    /// The scopes they may have, blank separated.
     pub scopes: String,
 }
 
@@ -147,6 +163,7 @@ impl Default for TenantSettings {
                 .collect(),
             has_implicit_entity: false,
             contact_propagation: ContactPropagation::Upward.to_string(),
+            client_registration: ClientRegistration::default(),
             sign_up: SignUp::default(),
             password_min: 8,
             login_attempts: 10,
@@ -189,6 +206,17 @@ impl Default for Lifetimes {
             companion: 14_400,
             reset_link: 3_600,
             confirm_link: 86_400,
+        }
+    }
+}
+
+impl Default for ClientRegistration {
+    fn default() -> Self {
+        Self {
+            is_open: false,
+            needs_token: true,
+            token_hashes: Vec::new(),
+            scopes: "openid profile email legal_entity offline_access".to_owned(),
         }
     }
 }

@@ -494,6 +494,14 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if settings.contact_propagation.parse::<prokura_domain::ContactPropagation>().is_err() {
         return Err(Refusal::invalid("contact_propagation", "one of UPWARD, DOWNWARD, DISABLED"));
     }
+    if Scopes::parse(&settings.client_registration.scopes).is_err() {
+        return Err(Refusal::invalid("client_registration.scopes", "scopes separated by blanks"));
+    }
+    let hashes = &settings.client_registration.token_hashes;
+    if hashes.len() > 100 || hashes.iter().any(|hash| hash.parse::<prokura_jose::SecretHash>().is_err()) {
+        let wish = "at most 100, each the SHA-256 of a token as 43 characters of base64url";
+        return Err(Refusal::invalid("client_registration.token_hashes", wish));
+    }
     if !matches!(settings.sign_up.join.as_str(), "auto" | "pending" | "off") {
         return Err(Refusal::invalid("sign_up.join", "one of auto, pending, off"));
     }

@@ -8,6 +8,7 @@ mod cors;
 mod fault;
 mod introspect;
 mod metadata;
+mod register;
 mod request;
 mod token;
 mod userinfo;
@@ -29,6 +30,7 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
     Router::new()
         .merge(authorize::routes())
         .merge(introspect::routes())
+        .merge(register::routes())
         .merge(called_by_scripts.layer(axum::middleware::from_fn_with_state(web.clone(), cors::answer)))
 }
 

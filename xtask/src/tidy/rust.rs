@@ -14,7 +14,6 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const SQL_HOMES: &[(&str, &str)] = &[
     ("crates/prokura-engine/src/store.rs", "the store"),
     ("crates/prokura-engine/src/store/", "the store"),
-    ("crates/prokura-tower/src/clock.rs", "the same for services without an engine"),
     ("crates/prokura-demo/", "the sample shop keeps its goods in a database of its own"),
     ("bench/", "floors are bare programs, and a million customers do not go through verbs"),
     ("crates/prokura/tests/", "tests that tamper with the database behind the product's back"),
@@ -27,6 +26,7 @@ const SQL_HOMES: &[(&str, &str)] = &[
 const CLOCK_HOMES: &[(&str, &str)] = &[
     ("crates/prokura-domain/src/ports.rs", "the port"),
     ("crates/prokura-engine/src/ports.rs", "the port's real implementation"),
+    ("crates/prokura-tower/src/clock.rs", "the same for services without an engine"),
     ("crates/prokura-demo/", "a program of its own that happens to share our process"),
 ];
 

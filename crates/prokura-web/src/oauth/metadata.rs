@@ -11,7 +11,7 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
     let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     let machines = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms = ["ES256", "PS256", "EdDSA"];
-    json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("token"),
@@ -53,5 +53,11 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
-    })
+    });
+    if tenant.settings.client_registration.is_open
+        && let Some(members) = metadata.as_object_mut()
+    {
+        members.insert("registration_endpoint".to_owned(), json!(at("register")));
+    }
+    metadata
 }

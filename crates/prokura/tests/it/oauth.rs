@@ -3,6 +3,7 @@
 mod dpop;
 mod fapi;
 mod locks;
+mod registering;
 pub(crate) mod robot;
 mod rules;
 mod targets;
