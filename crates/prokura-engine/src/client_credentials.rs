@@ -63,7 +63,7 @@ impl Engine {
         audience: Option<&str>,
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        let mut tx = self.store.write_decided().await?;
+        let mut tx = self.store.write_for(origin).await?;
         let order = Order {
             tenant,
             door: Door::ClientCredentials,

@@ -82,7 +82,7 @@ impl Engine {
     ) -> Result<Granted, Error> {
         let now = self.clock.now();
         let hash = SecretHash::of(request.refresh_token.expose());
-        let mut tx = self.store.write_decided().await?;
+        let mut tx = self.store.write_for(origin).await?;
         let row = tx.refresh_token(&tenant.id, &hash).await?.ok_or(Refusal::InvalidGrant)?;
         let customer = row.customer.as_ref().ok_or(Refusal::InvalidGrant)?;
         if request.client.as_ref().is_some_and(|client| *client != row.client) {

@@ -54,7 +54,7 @@ pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
 pub(crate) use throttle::Spent;
 
-use crate::feed::Feed;
+use crate::{Origin, feed::Feed};
 use prokura_domain::{Revocation, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -94,6 +94,12 @@ impl Store {
     /// The same for a verb that decides before it changes anything; see [`Driver::write_decided`].
     pub(crate) async fn write_decided(&self) -> Result<Tx<'_>, StoreError> {
         Ok(Tx { inner: self.driver.write_decided().await?, store: self, feed: Vec::new() })
+    }
+
+    /// [`Self::write_decided`] for a request without a proof of a key. With one, a refusal may come late: whether the proof
+    /// was used before is known when it is written down.
+    pub(crate) async fn write_for(&self, origin: &Origin) -> Result<Tx<'_>, StoreError> {
+        if origin.key_proof.is_some() { self.write().await } else { self.write_decided().await }
     }
 
     /// The moment by the database's own clock; `None` where it is this machine's.
