@@ -3,9 +3,11 @@
 //! the engine decides where it lies and who may use it.
 
 mod passkey;
+mod passwords;
 mod recovery;
 mod totp;
 
 pub use passkey::{Ceremony, NewPasskey, PasskeyClaim, PasskeyFault, PasskeyOwner, Passkeys};
+pub use passwords::{LeakedPasswords, is_common, is_personal, listed_as, normalized};
 pub use recovery::RecoveryCode;
 pub use totp::{Totp, TotpFault};

@@ -110,6 +110,12 @@ pub enum PasswordFault {
     /// Too many bytes.
     #[error("the password must have at most 1024 bytes")]
     TooLong,
+    /// Everybody's, or known from a leak.
+    #[error("the password is among the first that are guessed")]
+    TooCommon,
+    /// Made of the names of its owner or of the shop.
+    #[error("the password is made of names")]
+    TooPersonal,
 }
 
 impl PasswordPolicy {

@@ -48,6 +48,16 @@ pub struct Prompt {
     pub consent: bool,
 }
 
+/// How much a client wants its wish to be met.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// As far as it goes.
+    Voluntary,
+    /// Or no answer but an error (OpenID Connect Core section 5.5.1.1).
+    Essential,
+}
+
 /// What a client asked for, as it arrived.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct AuthorizationRequest {
@@ -73,6 +83,15 @@ pub struct AuthorizationRequest {
     /// The greatest age of the login, in seconds.
     #[serde(default)]
     pub max_age: Option<u32>,
+    /// Whether two factors are to be proven (`acr_values`, or the claim `acr`).
+    #[serde(default)]
+    pub multi_factor: Option<Weight>,
+    /// The only customer this is for (the claim `sub` with a value).
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Claims about the person that the ID token is to say as well, as far as the scopes reach.
+    #[serde(default)]
+    pub id_token_claims: Vec<String>,
     /// Whom it expects.
     #[serde(default)]
     pub login_hint: Option<String>,
@@ -106,6 +125,8 @@ pub struct Authorization {
 pub enum Progress {
     /// Somebody must log in.
     LogIn,
+    /// Who is logged in must prove it by two factors.
+    StepUp,
     /// The customer must choose a company.
     ChooseEntity,
     /// The customer must agree.
@@ -291,6 +312,20 @@ impl Engine {
         let Some(there) = cookie_row.filter(|there| row.is_fresh(there, now)) else {
             return self.stop_at(tx, tenant, row, Progress::LogIn, "login_required").await;
         };
+        if row.request.subject.as_ref().is_some_and(|wanted| *wanted != there.customer.as_str()) {
+            tx.cancel_authorization(&tenant.id, &row.id, now).await?;
+            tx.commit().await?;
+            return Ok(Progress::Answer(row.answer(Err("login_required"))));
+        }
+        match self.proof_wanted(&mut tx, tenant, &row, &there).await? {
+            ProofWanted::No => {}
+            ProofWanted::Yes => return self.stop_at(tx, tenant, row, Progress::StepUp, "login_required").await,
+            ProofWanted::Impossible => {
+                tx.cancel_authorization(&tenant.id, &row.id, now).await?;
+                tx.commit().await?;
+                return Ok(Progress::Answer(row.answer(Err("unmet_authentication_requirements"))));
+            }
+        }
         if row.session.as_ref() != Some(&there.session) {
             if !tx.bind_authorization(&tenant.id, &row.id, &there.session, now).await? {
                 return Err(Refusal::NotFound("authorization").into());
@@ -342,6 +377,29 @@ impl Engine {
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         tx.commit().await?;
         Ok(Progress::Answer(row.answer(Ok(code))))
+    }
+
+    /// Whether the client's wish for two factors leads to another proof. Who was asked and could not is let by, unless
+    /// the client wants it at all costs.
+    async fn proof_wanted(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &AuthorizationRow,
+        there: &CookieRow,
+    ) -> Result<ProofWanted, Error> {
+        let Some(weight) = row.request.multi_factor.filter(|_| !there.is_multi_factor) else {
+            return Ok(ProofWanted::No);
+        };
+        let has_app = tx.totp(&tenant.id, &there.customer).await?.is_some_and(|row| row.is_active);
+        let is_possible = has_app || !tx.passkeys(&tenant.id, &there.customer).await?.is_empty();
+        let was_asked = there.authenticated_at.is_some_and(|at| at >= row.created_at);
+        Ok(match weight {
+            Weight::Essential if is_possible => ProofWanted::Yes,
+            Weight::Essential => ProofWanted::Impossible,
+            Weight::Voluntary if is_possible && !was_asked => ProofWanted::Yes,
+            Weight::Voluntary => ProofWanted::No,
+        })
     }
 
     /// A page is needed; a client that wants none gets the error instead.
@@ -552,6 +610,13 @@ impl Engine {
         let given = Scopes::parse(&given).unwrap_or_default();
         Ok(!row.scopes().is_subset(&given) || given.is_empty())
     }
+}
+
+/// Whether another proof of who it is is wanted.
+enum ProofWanted {
+    No,
+    Yes,
+    Impossible,
 }
 
 /// What there is to choose from.

@@ -21,6 +21,8 @@ pub struct Customer {
     pub kind: CustomerKind,
     /// What they log in with.
     pub email: Option<String>,
+    /// When they showed that mails to it reach them.
+    pub email_verified_at: Option<Timestamp>,
     /// Who they are.
     pub profile: Profile,
     /// Whether they may log in.

@@ -4,7 +4,7 @@
 use crate::{
     Actor, Client, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
-    id_token::{IdTokenFacts, company},
+    id_token::{IdTokenFacts, amr, company},
     issue::{Chain, Door, Holder, Order, Terms},
     retrying,
     store::{DeviceRow, StoreError},
@@ -247,9 +247,10 @@ impl Engine {
                 };
                 let draft = self.issue(&mut tx, order).await?;
                 let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
+                let amr = amr(&mut tx, tenant, draft.standing()).await?;
                 tx.commit().await?;
                 let mut granted = Self::sign(tenant, draft)?;
-                let facts = IdTokenFacts { nonce: None, company };
+                let facts = IdTokenFacts { nonce: None, company, amr };
                 granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
                 return Ok(DevicePoll::Granted(Box::new(granted)));
             }

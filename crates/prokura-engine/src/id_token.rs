@@ -13,6 +13,8 @@ const ID_TOKEN_TYPE: &str = "JWT";
 pub(crate) struct IdTokenFacts {
     pub(crate) nonce: Option<String>,
     pub(crate) company: Map<String, Value>,
+    /// How the customer proved who they are (RFC 8176), blank separated.
+    pub(crate) amr: Option<String>,
 }
 
 impl Engine {
@@ -53,6 +55,12 @@ impl Engine {
         if let Some(at) = standing.authenticated_at {
             claims.insert("auth_time".to_owned(), json!(at.seconds()));
         }
+        if let Some(acr) = standing.acr() {
+            claims.insert("acr".to_owned(), json!(acr));
+        }
+        if let Some(amr) = facts.amr {
+            claims.insert("amr".to_owned(), json!(amr.split_ascii_whitespace().collect::<Vec<_>>()));
+        }
         if let Some(session) = &standing.session {
             claims.insert("sid".to_owned(), json!(session.as_str()));
         }
@@ -77,6 +85,27 @@ impl Engine {
         let session = claims.others.get("sid").and_then(Value::as_str).map(str::to_owned);
         Some((audience.parse().ok()?, claims.subject, session))
     }
+}
+
+/// How the customer of a session proved who they are.
+pub(crate) async fn amr(reader: &mut Reader, tenant: &Tenant, standing: &Standing) -> Result<Option<String>, Error> {
+    let Some(session) = &standing.session else { return Ok(None) };
+    Ok(reader.session(&tenant.id, session).await?.and_then(|session| session.amr))
+}
+
+/// What an ID token says about the person because the client asked for it by name (OpenID Connect Core section 5.5).
+pub(crate) async fn asked_for(
+    reader: &mut Reader,
+    tenant: &Tenant,
+    standing: &Standing,
+    names: &[String],
+) -> Result<Map<String, Value>, Error> {
+    let mut claims = Map::new();
+    let Some(customer) = standing.customer().filter(|_| !names.is_empty()) else { return Ok(claims) };
+    if let Some(found) = reader.customer(&tenant.id, customer).await? {
+        claims.extend(person(&found, &standing.scopes).into_iter().filter(|(name, _)| names.contains(name)));
+    }
+    Ok(claims)
 }
 
 /// The company's claims, when `legal_entity` was granted and one is chosen.
@@ -131,6 +160,7 @@ fn person(customer: &Customer, scopes: &Scopes) -> Map<String, Value> {
     }
     if scopes.contains("email") {
         put("email", json!(customer.email));
+        put("email_verified", json!(customer.email.as_ref().map(|_| customer.email_verified_at.is_some())));
     }
     if scopes.contains("phone") {
         put("phone_number", json!(profile.phone));

@@ -1,6 +1,8 @@
 //! Asking about a token and taking one back, for clients that proved who they are (RFC 7662, RFC 7009).
 
-use crate::{Actor, Client, Engine, Error, Origin, Tenant, Unverified, audit::Entry, retrying};
+use crate::{
+    Actor, Client, Engine, Error, Origin, Tenant, Unverified, assurance::is_multi_factor, audit::Entry, retrying,
+};
 use prokura_domain::{ClientKind, RefreshTokenState, RevocationKind, Scopes, Standing, Subject, Timestamp};
 use prokura_jose::{AccessToken, ActorClaim, SecretHash, dpop::Thumbprint, sign_jwt};
 use std::sync::Arc;
@@ -91,7 +93,7 @@ impl Engine {
                 family: Some(row.family),
                 epoch: row.epoch,
                 authenticated_at: session.as_ref().and_then(|session| session.authenticated_at),
-                is_multi_factor: session.is_some_and(|session| session.is_multi_factor),
+                is_multi_factor: is_multi_factor(session.as_ref().and_then(|session| session.amr.as_deref())),
                 is_entity_locked: false,
             },
             scopes,

@@ -40,6 +40,7 @@ mod location;
 mod log_in;
 mod log_out;
 mod mail;
+mod new_password;
 mod one_time_link;
 mod operator;
 mod origin;
@@ -75,7 +76,7 @@ pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewA
 pub use audit::{AuditEvent, AuditFilter, Outcome};
 pub use authorize::{
     Authorization, AuthorizationAnswer, AuthorizationRequest, EntityChoice, PUSH_SECONDS, Progress, Prompt,
-    ResponseMode, grantable_scopes,
+    ResponseMode, Weight, grantable_scopes,
 };
 pub use backup::{back_up, open_backup};
 pub use begin_guest::BeginGuest;
@@ -104,6 +105,7 @@ pub use location::{Location, LocationDetails, LocationFilter, PutLocation};
 pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
+pub use new_password::Whose;
 pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
@@ -124,7 +126,8 @@ pub use segment_member::{MemberFilter, SegmentMembership};
 pub use segment_view::{CategoryNode, SegmentViewer};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
 pub use settings::{
-    ClientRegistration, GroupTemplate, Lifetimes, MailSettings, PageSettings, SignUp, TenantSettings, group_name,
+    ClientRegistration, GroupTemplate, Lifetimes, MailSettings, PagePasswords, PageSettings, SignUp, TenantSettings,
+    group_name,
 };
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
@@ -134,6 +137,7 @@ use feed::Feed;
 use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
+use prokura_credentials::LeakedPasswords;
 use prokura_domain::{Clock, Entropy, IpPrefix, TenantId, Timestamp};
 use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken, dpop::NonceSource};
 use std::{
@@ -171,6 +175,8 @@ pub struct EngineConfig {
     pub tenant_template: TenantSettings,
     /// Password checks at once; normally the number of cores.
     pub hash_workers: usize,
+    /// A file of leaked passwords that nobody may choose on the pages, as [`prokura_credentials::LeakedPasswords`] reads it.
+    pub leaked_passwords: Option<std::path::PathBuf>,
     /// The way mails leave.
     pub mail: MailTransport,
     /// Networks besides the open internet that addresses registered by clients may lie in (S-120).
@@ -199,6 +205,7 @@ pub struct Inner {
     pub(crate) passkeys: Option<prokura_credentials::Passkeys>,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
+    pub(crate) leaked: Option<LeakedPasswords>,
     pub(crate) mailer: mail::Mailer,
     pub(crate) outbound: outbound::Outbound,
     pub(crate) public_url: String,
@@ -241,6 +248,7 @@ impl Engine {
             refresh_key: config.master_key.derive("refresh successors"),
             nonces: NonceSource::new(&config.master_key.derive("dpop nonces")),
             throttle: throttle::Throttle::new(config.master_key.derive("throttle keys"), digest_key),
+            leaked: config.leaked_passwords.as_deref().map(LeakedPasswords::open).transpose().map_err(Error::crypto)?,
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             outbound: outbound::Outbound::new(config.outbound_networks)?,

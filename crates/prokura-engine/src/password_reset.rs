@@ -111,6 +111,8 @@ impl Engine {
         }
         let actor = Actor::Customer(id.clone());
         self.replace_password(&mut tx, tenant, &id, phc, Keep::Nothing, now).await?;
+        // The link came by mail: whoever has it reads what is sent to that address.
+        tx.verify_email(&tenant.id, &id, now).await?;
         let entry = Entry::new(&actor, "customer.reset_password", "customer", id.as_str());
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         tx.commit().await?;

@@ -7,6 +7,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use prokura_credentials::normalized;
 use std::{
     panic::AssertUnwindSafe,
     sync::{
@@ -71,7 +72,7 @@ impl Passwords {
     /// A PHC string for `password` with `salt`.
     pub(crate) async fn hash(&self, password: &str, salt: [u8; 16]) -> Result<String, Error> {
         let params = self.params.clone();
-        let password = Zeroizing::new(password.to_owned());
+        let password = Zeroizing::new(normalized(password));
         self.run(move || hash(&params, &password, &salt)).await?
     }
 
@@ -83,8 +84,17 @@ impl Passwords {
         let is_known = stored.is_some();
         let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
         let params = self.params.clone();
-        let password = Zeroizing::new(password.to_owned());
-        let found = self.run(move || verify(&params, &password, &stored)).await?;
+        let (raw, password) = (Zeroizing::new(password.to_owned()), Zeroizing::new(normalized(password)));
+        let found = self
+            .run(move || match verify(&params, &password, &stored) {
+                // Hashed elsewhere, as a keyboard composed it.
+                Match::No if raw != password => match verify(&params, &raw, &stored) {
+                    Match::No => Match::No,
+                    Match::Yes | Match::YesButWeak => Match::YesButWeak,
+                },
+                found @ (Match::No | Match::Yes | Match::YesButWeak) => found,
+            })
+            .await?;
         Ok(if is_known { found } else { Match::No })
     }
 
@@ -204,6 +214,16 @@ mod tests {
         assert_eq!(pool.check("correct horse", Some(&imported)).await.unwrap(), Match::YesButWeak);
         let stronger = Passwords::new(1, Some((128, 1, 1))).unwrap();
         assert_eq!(stronger.check("correct horse", Some(&strong)).await.unwrap(), Match::YesButWeak);
+    }
+
+    #[tokio::test]
+    async fn s105_a_password_is_the_same_however_it_was_composed() {
+        let pool = pool();
+        let stored = pool.hash("Z\u{fc}rich im Regen", [1; 16]).await.unwrap();
+        assert_eq!(pool.check("Zu\u{308}rich im Regen", Some(&stored)).await.unwrap(), Match::Yes);
+        let imported = bcrypt::hash("Zu\u{308}rich im Regen", 4).unwrap();
+        assert_eq!(pool.check("Zu\u{308}rich im Regen", Some(&imported)).await.unwrap(), Match::YesButWeak);
+        assert_eq!(pool.check("Zurich im Regen", Some(&stored)).await.unwrap(), Match::No);
     }
 
     #[tokio::test]

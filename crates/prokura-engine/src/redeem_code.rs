@@ -4,7 +4,7 @@
 use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
-    id_token::{IdTokenFacts, company},
+    id_token::{IdTokenFacts, amr, asked_for, company},
     issue::{Chain, Door, Holder, Order, Terms},
     refresh::narrower,
     retrying,
@@ -89,9 +89,11 @@ impl Engine {
         if let Some(family) = &draft.standing().family {
             tx.set_authorization_family(&tenant.id, &row.id, family).await?;
         }
-        let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
+        let mut company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
+        company.extend(asked_for(&mut tx, tenant, draft.standing(), &row.request.id_token_claims).await?);
+        let amr = amr(&mut tx, tenant, draft.standing()).await?;
         tx.commit().await?;
-        let facts = IdTokenFacts { nonce: row.request.nonce, company };
+        let facts = IdTokenFacts { nonce: row.request.nonce, company, amr };
         let mut granted = Self::sign(tenant, draft)?;
         granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
         Ok(granted)

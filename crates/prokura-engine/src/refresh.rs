@@ -4,7 +4,7 @@
 use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
-    id_token::{IdTokenFacts, company},
+    id_token::{IdTokenFacts, amr, company},
     issue::{Chain, Door, Holder, Order, REFRESH_PREFIX, Terms},
     retrying,
     store::{RefreshTokenRow, Tx},
@@ -133,9 +133,10 @@ impl Engine {
                 let (session, context) = (&row.session, draft.standing().legal_entity());
                 tx.set_context_entity(&tenant.id, session, context).await?;
                 let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
+                let amr = amr(&mut tx, tenant, draft.standing()).await?;
                 tx.commit().await?;
                 let mut granted = Self::sign(tenant, draft)?;
-                let facts = IdTokenFacts { nonce: None, company };
+                let facts = IdTokenFacts { nonce: None, company, amr };
                 granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
                 Ok(granted)
             }

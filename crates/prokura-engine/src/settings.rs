@@ -34,8 +34,10 @@ pub struct TenantSettings {
     pub client_registration: ClientRegistration,
     /// Rules of signing up.
     pub sign_up: SignUp,
-    /// The fewest characters of a new password.
+    /// The fewest characters of a new password that a dialect or an operator sets.
     pub password_min: u32,
+    /// The rules of new passwords that people choose on the pages.
+    pub page_passwords: PagePasswords,
     /// Password attempts an unknown device has per account before it has to wait.
     pub login_attempts: u32,
     /// Seconds after which one spent attempt is given back.
@@ -120,6 +122,18 @@ pub struct SignUp {
     pub needs_confirmation: bool,
 }
 
+/// The rules of new passwords that people choose on the pages (NIST SP 800-63B-4 section 3.1.1).
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct PagePasswords {
+    /// The fewest characters, where the password is all there is.
+    pub min: u32,
+    /// The fewest characters of somebody with an authenticator app or a passkey.
+    pub min_with_second_factor: u32,
+    /// Whether common ones, those made of names, and those of the operator's list of leaks are refused.
+    pub refuses_weak: bool,
+}
+
 /// How mails leave.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -166,6 +180,7 @@ impl Default for TenantSettings {
             client_registration: ClientRegistration::default(),
             sign_up: SignUp::default(),
             password_min: 8,
+            page_passwords: PagePasswords::default(),
             login_attempts: 10,
             login_refill_seconds: 60,
             second_factor_at_api: true,
@@ -204,7 +219,7 @@ impl Default for Lifetimes {
             guest_refresh: 86_400,
             service: 300,
             companion: 14_400,
-            reset_link: 3_600,
+            reset_link: 600,
             confirm_link: 86_400,
         }
     }
@@ -230,6 +245,12 @@ impl Default for SignUp {
             is_on_hold_on_creation: false,
             needs_confirmation: false,
         }
+    }
+}
+
+impl Default for PagePasswords {
+    fn default() -> Self {
+        Self { min: 15, min_with_second_factor: 8, refuses_weak: true }
     }
 }
 

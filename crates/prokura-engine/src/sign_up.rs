@@ -194,6 +194,7 @@ impl Engine {
         };
         let state = state_after(tenant);
         tx.move_customer(&tenant.id, &id, state, now).await?;
+        tx.verify_email(&tenant.id, &id, now).await?;
         self.settle_company(tx, tenant, &id, &customer.profile, origin, now).await?;
         let actor = Actor::Customer(id.clone());
         let entry = Entry::new(&actor, "customer.confirm", "customer", id.as_str());

@@ -516,6 +516,14 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     if !(1..=128).contains(&settings.password_min) {
         return Err(Refusal::invalid("password_min", "1 to 128"));
     }
+    for (field, number) in [
+        ("page_passwords.min", settings.page_passwords.min),
+        ("page_passwords.min_with_second_factor", settings.page_passwords.min_with_second_factor),
+    ] {
+        if !(8..=64).contains(&number) {
+            return Err(Refusal::invalid(field, "8 to 64"));
+        }
+    }
     for (field, number) in
         [("login_attempts", settings.login_attempts), ("login_refill_seconds", settings.login_refill_seconds)]
     {

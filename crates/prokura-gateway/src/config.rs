@@ -82,6 +82,12 @@ pub struct RouteConfig {
     /// Scopes that are all needed.
     #[serde(default)]
     pub scopes_all: Vec<String>,
+    /// Whether the customer must have proven who they are by two factors (RFC 9470).
+    #[serde(default)]
+    pub require_multi_factor: bool,
+    /// How old their login may be, in seconds (RFC 9470).
+    #[serde(default)]
+    pub max_login_age_seconds: Option<u32>,
     /// An audience the token must name, besides its issuer's.
     #[serde(default)]
     pub audience: Option<String>,

@@ -4,7 +4,7 @@
 //! upstreams. Nothing is remembered between requests, so a change of routes needs no invalidation (S-58).
 
 use crate::{config::Requirement, refusal::Refusal};
-use prokura_domain::{Scope, Scopes, Standing, Subject, TenantId};
+use prokura_domain::{Scope, Scopes, Standing, Subject, TenantId, Timestamp};
 
 /// What a route asks of who comes.
 #[derive(Clone, Debug)]
@@ -14,13 +14,39 @@ pub(crate) struct Demand {
     pub(crate) scopes_all: Scopes,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) allow_service: bool,
+    /// How surely and how lately the customer must have proven who they are; few routes ask.
+    pub(crate) proof: Option<Proof>,
+}
+
+/// How surely and how lately a customer must have proven who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) is_multi_factor: bool,
+    pub(crate) max_age_seconds: Option<u32>,
+}
+
+impl Proof {
+    /// What a route asks; `None` when it asks nothing.
+    pub(crate) fn of(is_multi_factor: bool, max_age_seconds: Option<u32>) -> Option<Self> {
+        (is_multi_factor || max_age_seconds.is_some()).then_some(Self { is_multi_factor, max_age_seconds })
+    }
+
+    fn check(self, standing: &Standing, now: Timestamp) -> Result<(), Refusal> {
+        let is_sure = standing.is_multi_factor || !self.is_multi_factor;
+        let is_young = self.max_age_seconds.is_none_or(|seconds| {
+            standing.authenticated_at.is_some_and(|at| now.millis_since(at) <= i64::from(seconds) * 1000)
+        });
+        if is_sure && is_young { Ok(()) } else { Err(Refusal::ProofNeeded(self)) }
+    }
 }
 
 impl Demand {
     /// Decides about somebody without a token.
     pub(crate) fn check_anonymous(&self) -> Result<(), Refusal> {
         match self.require {
-            Requirement::None if self.scopes_any.is_empty() && self.scopes_all.is_empty() => Ok(()),
+            Requirement::None if self.proof.is_none() && self.scopes_any.is_empty() && self.scopes_all.is_empty() => {
+                Ok(())
+            }
             Requirement::None | Requirement::Guest | Requirement::Customer | Requirement::LegalEntity => {
                 Err(Refusal::MissingCredential)
             }
@@ -28,7 +54,7 @@ impl Demand {
     }
 
     /// Decides about somebody with a verified token.
-    pub(crate) fn check(&self, standing: &Standing) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, standing: &Standing, now: Timestamp) -> Result<(), Refusal> {
         if self.tenant.as_ref().is_some_and(|tenant| *tenant != standing.tenant) {
             return Err(Refusal::InvalidCredential);
         }
@@ -46,7 +72,13 @@ impl Demand {
         }
         let has_any =
             self.scopes_any.is_empty() || self.scopes_any.iter().any(|scope| standing.scopes.contains(scope.as_str()));
-        if has_any && self.scopes_all.is_subset(&standing.scopes) { Ok(()) } else { Err(Refusal::MissingScope) }
+        if !has_any || !self.scopes_all.is_subset(&standing.scopes) {
+            return Err(Refusal::MissingScope);
+        }
+        match self.proof {
+            Some(proof) => proof.check(standing, now),
+            None => Ok(()),
+        }
     }
 }
 
@@ -55,8 +87,35 @@ mod tests {
     use super::*;
     use crate::testing::{acting_for, customer, guest, service};
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_760_000_000);
+
+    #[test]
+    fn a_route_may_ask_for_a_surer_and_newer_login() {
+        let mut standing = customer();
+        standing.authenticated_at = Some(NOW.plus_seconds(-60));
+        let check = |standing: &Standing, is_multi_factor, max_age_seconds| {
+            let demand = Demand { proof: Proof::of(is_multi_factor, max_age_seconds), ..demand(Requirement::Customer) };
+            demand.check(standing, NOW).is_ok()
+        };
+        assert!(check(&standing, false, None) && check(&standing, false, Some(60)));
+        assert!(!check(&standing, false, Some(59)) && !check(&standing, true, None));
+        standing.is_multi_factor = true;
+        assert!(check(&standing, true, Some(60)) && !check(&standing, true, Some(59)));
+        standing.authenticated_at = None;
+        assert!(!check(&standing, false, Some(60)), "a login nobody knows of is no login");
+        let open = Demand { proof: Proof::of(true, None), ..demand(Requirement::None) };
+        assert_eq!(open.check_anonymous(), Err(Refusal::MissingCredential));
+    }
+
     fn demand(require: Requirement) -> Demand {
-        Demand { require, scopes_any: Vec::new(), scopes_all: Scopes::default(), tenant: None, allow_service: false }
+        Demand {
+            require,
+            scopes_any: Vec::new(),
+            scopes_all: Scopes::default(),
+            tenant: None,
+            allow_service: false,
+            proof: None,
+        }
     }
 
     #[test]
@@ -70,16 +129,16 @@ mod tests {
         ] {
             let demand = demand(require);
             assert_eq!(demand.check_anonymous().is_ok(), anonymous, "{require:?}");
-            assert_eq!(demand.check(&guest()).is_ok(), as_guest, "{require:?}");
-            assert_eq!(demand.check(&customer()).is_ok(), as_customer, "{require:?}");
-            assert_eq!(demand.check(&acting_for("LE_1")).is_ok(), as_buyer, "{require:?}");
-            assert_eq!(demand.check(&service()).is_ok(), as_service, "{require:?}");
+            assert_eq!(demand.check(&guest(), NOW).is_ok(), as_guest, "{require:?}");
+            assert_eq!(demand.check(&customer(), NOW).is_ok(), as_customer, "{require:?}");
+            assert_eq!(demand.check(&acting_for("LE_1"), NOW).is_ok(), as_buyer, "{require:?}");
+            assert_eq!(demand.check(&service(), NOW).is_ok(), as_service, "{require:?}");
         }
         let mut demand = demand(LegalEntity);
         demand.allow_service = true;
-        assert_eq!(demand.check(&service()), Err(Refusal::WrongLevel), "it has no entity either");
+        assert_eq!(demand.check(&service(), NOW), Err(Refusal::WrongLevel), "it has no entity either");
         demand.require = Customer;
-        assert_eq!(demand.check(&service()), Ok(()));
+        assert_eq!(demand.check(&service(), NOW), Ok(()));
     }
 
     #[test]
@@ -87,17 +146,17 @@ mod tests {
         let mut demand = demand(Requirement::Customer);
         let standing = customer(); // has "orders.read cart"
         demand.scopes_any = ["x", "cart"].map(|scope| scope.parse().unwrap()).to_vec();
-        assert_eq!(demand.check(&standing), Ok(()));
+        assert_eq!(demand.check(&standing, NOW), Ok(()));
         demand.scopes_all = Scopes::parse("cart orders.read").unwrap();
-        assert_eq!(demand.check(&standing), Ok(()));
+        assert_eq!(demand.check(&standing, NOW), Ok(()));
         demand.scopes_all = Scopes::parse("cart orders.write").unwrap();
-        assert_eq!(demand.check(&standing), Err(Refusal::MissingScope));
+        assert_eq!(demand.check(&standing, NOW), Err(Refusal::MissingScope));
         demand.scopes_all = Scopes::default();
         demand.scopes_any = vec!["x".parse().unwrap()];
-        assert_eq!(demand.check(&standing), Err(Refusal::MissingScope));
+        assert_eq!(demand.check(&standing, NOW), Err(Refusal::MissingScope));
         demand.scopes_any.clear();
         demand.tenant = Some("other".parse().unwrap());
-        assert_eq!(demand.check(&standing), Err(Refusal::InvalidCredential), "S-40: another tenant's token");
+        assert_eq!(demand.check(&standing, NOW), Err(Refusal::InvalidCredential), "S-40: another tenant's token");
         demand.require = Requirement::None;
         demand.scopes_any = vec!["x".parse().unwrap()];
         assert_eq!(demand.check_anonymous(), Err(Refusal::MissingCredential));

@@ -35,6 +35,7 @@ pub(crate) async fn answer(
         | Refusal::InvalidProof
         | Refusal::WrongLevel
         | Refusal::MissingScope
+        | Refusal::ProofNeeded(_)
         | Refusal::UntrustedPeer
         | Refusal::ServerAway
         | Refusal::UpstreamBroken

@@ -304,7 +304,7 @@ impl Gateway {
             self.0.metrics.count(Event::Resolved);
         }
         let current = resolved.current;
-        route.demand.check(&current.standing)?;
+        route.demand.check(&current.standing, now)?;
         let assertion = if route.assertion {
             let assertion = self.0.assertor.assert(&current, &route.upstream.name, now);
             Some(assertion.map_err(|error| {

@@ -1,7 +1,9 @@
 //! Why a request does not pass, and what its sender is told: little (S-142). The support id leads to the log.
 
+use crate::decide::Proof;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use prokura_domain::ACR_MULTI;
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     sync::{
@@ -29,6 +31,8 @@ pub(crate) enum Refusal {
     WrongLevel,
     /// It lacks a scope.
     MissingScope,
+    /// Who it is of must prove who they are anew, or better (RFC 9470).
+    ProofNeeded(Proof),
     /// A forward-auth request came from a peer that is not in the list.
     UntrustedPeer,
     /// What the server last said is too old, or it could not be asked (S-71).
@@ -46,7 +50,9 @@ impl Refusal {
             Self::Ambiguous => StatusCode::BAD_REQUEST,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::MissingCredential | Self::InvalidCredential | Self::InvalidProof => StatusCode::UNAUTHORIZED,
+            Self::MissingCredential | Self::InvalidCredential | Self::InvalidProof | Self::ProofNeeded(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::WrongLevel | Self::MissingScope | Self::UntrustedPeer => StatusCode::FORBIDDEN,
             Self::ServerAway => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamBroken => StatusCode::BAD_GATEWAY,
@@ -54,12 +60,13 @@ impl Refusal {
         }
     }
 
-    fn challenge(self) -> Option<&'static str> {
-        match self {
+    fn challenge(self) -> Option<HeaderValue> {
+        let challenge = match self {
             Self::MissingCredential => Some("Bearer"),
             Self::InvalidCredential => Some(r#"Bearer error="invalid_token""#),
             Self::InvalidProof => Some(r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#),
             Self::MissingScope => Some(r#"Bearer error="insufficient_scope""#),
+            Self::ProofNeeded(proof) => return HeaderValue::try_from(step_up(proof)).ok(),
             Self::Ambiguous
             | Self::UnknownHost
             | Self::NoRoute
@@ -68,7 +75,8 @@ impl Refusal {
             | Self::ServerAway
             | Self::UpstreamBroken
             | Self::UpstreamSlow => None,
-        }
+        };
+        challenge.map(HeaderValue::from_static)
     }
 
     /// The whole answer, with a support id that is also logged.
@@ -90,13 +98,25 @@ impl Refusal {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(challenge) = self.challenge() {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self == Self::ServerAway {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
     }
+}
+
+/// The challenge a client answers by another authorization with these parameters (RFC 9470 section 3).
+fn step_up(proof: Proof) -> String {
+    let mut challenge = "Bearer error=\"insufficient_user_authentication\"".to_owned();
+    if proof.is_multi_factor {
+        challenge = format!("{challenge}, acr_values=\"{ACR_MULTI}\"");
+    }
+    if let Some(seconds) = proof.max_age_seconds {
+        challenge = format!("{challenge}, max_age=\"{seconds}\"");
+    }
+    challenge
 }
 
 /// Unique, and nothing else: it need not be hard to guess.

@@ -4,7 +4,7 @@
 
 use crate::{
     config::{ConfigError, GatewayConfig, HeaderNames, Requirement, RouteConfig},
-    decide::Demand,
+    decide::{Demand, Proof},
     inject::Injection,
     path::{PathOddities, is_below, normalize},
     refusal::Refusal,
@@ -167,6 +167,7 @@ impl Route {
                 scopes_all: scopes_all?,
                 tenant: tenant.map_err(|error| ConfigError::new(at("tenant"), error.to_string()))?,
                 allow_service: route.allow_service,
+                proof: Proof::of(route.require_multi_factor, route.max_login_age_seconds),
             },
             audience: route.audience.as_deref().map(Box::from),
             strip_headers: Folds::new(

@@ -175,6 +175,7 @@ impl TestServer {
             master_key: MasterKey::from_bytes([7; 32]),
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,
+            leaked_passwords: None,
             mail: MailTransport::Folder(mail.path().to_owned()),
             outbound_networks: vec!["127.0.0.0/8".parse().expect("a network")],
             hash_cost: Some((64, 1, 1)),

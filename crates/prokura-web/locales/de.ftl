@@ -97,6 +97,10 @@ change-who-more = der E-Mail-Adresse
 forgot-password = Passwort vergessen?
 log-in-again-lead = Der nächste Schritt ist wichtig. Bitte zeigen Sie noch einmal, dass Sie es sind.
 use-passkey = Mit Passkey anmelden
+change-email = E-Mail-Adresse ändern
+change-email-lead = Wir senden einen Link an die neue Adresse. Bis Sie ihm folgen, melden Sie sich an mit
+change-email-send = Link senden
+new-email = Neue E-Mail-Adresse
 second-factor-title = Bestätigen Sie, dass Sie es sind
 second-factor-aside = Kein Zugriff auf die App? Geben Sie einen der Wiederherstellungscodes ein, die Sie aufbewahrt haben.
 
@@ -277,6 +281,7 @@ recovery-codes-kept = Ich habe sie aufbewahrt
 
 notice-profile-saved = Ihr Profil ist gespeichert.
 notice-password-changed = Ihr Passwort ist geändert. Sie sind überall sonst abgemeldet.
+notice-email-asked = Wenn die Adresse verwendet werden kann, ist eine Nachricht mit einem Link dorthin unterwegs.
 notice-session-ended = Die Sitzung ist beendet.
 notice-others-ended = Alle anderen Sitzungen sind beendet.
 notice-company-switched = Sie handeln jetzt für eine andere Firma.

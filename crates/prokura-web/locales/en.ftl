@@ -97,6 +97,10 @@ change-who-more = the e-mail address
 forgot-password = Forgot your password?
 log-in-again-lead = What comes next matters, so please show once more that it is you.
 use-passkey = Log in with a passkey
+change-email = Change e-mail address
+change-email-lead = We send a link to the new address. Until you follow it, you log in with
+change-email-send = Send the link
+new-email = New e-mail address
 second-factor-title = Confirm that it is you
 second-factor-aside = No access to your app? Enter one of the recovery codes you kept.
 
@@ -277,6 +281,7 @@ recovery-codes-kept = I have kept them
 
 notice-profile-saved = Your profile is saved.
 notice-password-changed = Your password is changed. You are logged out everywhere else.
+notice-email-asked = If the address can be used, a message with a link is on its way to it.
 notice-session-ended = The session is over.
 notice-others-ended = All other sessions are over.
 notice-company-switched = You act for another company now.

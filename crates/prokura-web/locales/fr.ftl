@@ -97,6 +97,10 @@ change-who-more = l’adresse e-mail
 forgot-password = Mot de passe oublié ?
 log-in-again-lead = L’étape suivante est importante : veuillez confirmer une nouvelle fois que c’est bien vous.
 use-passkey = Se connecter avec une clé d’accès
+change-email = Changer d’adresse e-mail
+change-email-lead = Nous envoyons un lien à la nouvelle adresse. Tant que vous ne le suivez pas, vous vous connectez avec
+change-email-send = Envoyer le lien
+new-email = Nouvelle adresse e-mail
 second-factor-title = Confirmez votre identité
 second-factor-aside = Votre application n’est pas à portée de main ? Saisissez l’un des codes de secours que vous avez conservés.
 
@@ -277,6 +281,7 @@ recovery-codes-kept = Je les ai conservés
 
 notice-profile-saved = Votre profil est enregistré.
 notice-password-changed = Votre mot de passe est changé. Vous êtes déconnecté partout ailleurs.
+notice-email-asked = Si l’adresse peut être utilisée, un message avec un lien y est en route.
 notice-session-ended = La session est terminée.
 notice-others-ended = Toutes les autres sessions sont terminées.
 notice-company-switched = Vous agissez maintenant pour une autre entreprise.

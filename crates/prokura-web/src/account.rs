@@ -3,6 +3,7 @@
 
 mod around;
 mod companies;
+mod email;
 mod factors;
 mod passkeys;
 mod password;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Web> {
     Router::new()
         .merge(profile::routes())
         .merge(password::routes())
+        .merge(email::routes())
         .merge(factors::routes())
         .merge(passkeys::routes())
         .merge(sessions::routes())

@@ -38,6 +38,7 @@ pub(crate) async fn proceed(web: &Web, visit: &Visit, id: &AuthorizationId) -> R
     let progress = web.edge.engine.continue_authorization(tenant, id, &browser.secret, session, &visit.origin).await;
     let page = match progress {
         Ok(Progress::LogIn) => "login",
+        Ok(Progress::StepUp) => "login/again",
         Ok(Progress::ChooseEntity) => "company",
         Ok(Progress::Consent) => "consent",
         Ok(Progress::Answer(answer)) => {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod authorize;
+mod claims;
 mod client;
 mod cors;
 mod fault;

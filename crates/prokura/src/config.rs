@@ -106,6 +106,9 @@ pub struct MasterKeyConfig {
 pub struct PasswordConfig {
     /// Hashes at once; 0 for the number of cores.
     pub workers: usize,
+    /// A file of leaked passwords that nobody may choose on the pages: SHA-1 in upper-case hexadecimal, one a line, sorted,
+    /// each perhaps with `:` and a count. It is searched where it lies.
+    pub leaked_file: Option<PathBuf>,
 }
 
 /// How mails leave.

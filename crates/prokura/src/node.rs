@@ -51,6 +51,7 @@ pub async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
         master_key: config.master_key()?,
         tenant_template: app::tenant_template(),
         hash_workers: config.hash_workers(),
+        leaked_passwords: config.passwords.leaked_file.clone(),
         mail: config.mail()?,
         outbound_networks: config.outbound_networks()?,
         hash_cost: None,

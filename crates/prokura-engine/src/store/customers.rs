@@ -39,6 +39,7 @@ fn customer(row: &Row) -> Result<Customer, StoreError> {
         version: row.get(12)?,
         created_at: row.get(13)?,
         modified_at: row.get(14)?,
+        email_verified_at: row.get(15)?,
     })
 }
 
@@ -51,7 +52,7 @@ impl Reader {
         let row = self
             .query_one(
                 "SELECT id, kind, email, given_name, family_name, company_name, language, currency, site_id, profile_json,
-                        state, last_login_at, version, created_at, modified_at
+                        state, last_login_at, version, created_at, modified_at, email_verified_at
                    FROM customers WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'",
                 params![tenant, id],
             )
@@ -68,7 +69,7 @@ impl Reader {
         let row = self
             .query_one(
                 "SELECT id, kind, email, given_name, family_name, company_name, language, currency, site_id, profile_json,
-                        state, last_login_at, version, created_at, modified_at
+                        state, last_login_at, version, created_at, modified_at, email_verified_at
                    FROM customers WHERE tenant_id = $1 AND email_key = $2 AND state <> 'deleted'",
                 params![tenant, key],
             )
@@ -86,7 +87,7 @@ impl Reader {
     ) -> Result<Vec<Customer>, StoreError> {
         self.query(
             "SELECT id, kind, email, given_name, family_name, company_name, language, currency, site_id, profile_json,
-                    state, last_login_at, version, created_at, modified_at
+                    state, last_login_at, version, created_at, modified_at, email_verified_at
                FROM customers
               WHERE tenant_id = $1 AND id > $2 AND state <> 'deleted' AND ($3 IS NULL OR email_key = $3)
               ORDER BY id LIMIT $4",
@@ -109,7 +110,8 @@ impl Reader {
     ) -> Result<Vec<Customer>, StoreError> {
         self.query(
             "SELECT c.id, c.kind, c.email, c.given_name, c.family_name, c.company_name, c.language, c.currency, c.site_id,
-                    c.profile_json, c.state, c.last_login_at, c.version, c.created_at, c.modified_at
+                    c.profile_json, c.state, c.last_login_at, c.version, c.created_at, c.modified_at,
+                    c.email_verified_at
                FROM contact_assignments a JOIN customers c ON c.tenant_id = $1 AND c.id = a.customer_id
               WHERE a.tenant_id = $1 AND a.legal_entity_id = $2 AND a.customer_id > $3 AND c.state <> 'deleted'
                 AND ($4 IS NULL OR c.email_key = $4)
@@ -229,7 +231,24 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Changes the address a customer logs in with; `false` when the customer is gone or the address is somebody
+    /// Notes that a mail to the customer's address arrived with them; the first time counts.
+    pub(crate) async fn verify_email(
+        &mut self,
+        tenant: &TenantId,
+        id: &CustomerId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE customers SET email_verified_at = $3, version = version + 1, modified_at = $3
+                  WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted' AND email_verified_at IS NULL",
+                params![tenant, id, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Changes the address a customer logs in with, which is proven by that; `false` when the customer is gone or the address is somebody
     /// else's. When two ask for it at once, the slower one is refused by the unique index.
     pub(crate) async fn update_email(
         &mut self,
@@ -240,7 +259,8 @@ impl Tx<'_> {
     ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
-                "UPDATE customers SET email = $3, email_key = $4, version = version + 1, modified_at = $5
+                "UPDATE customers SET email = $3, email_key = $4, email_verified_at = $5, version = version + 1,
+                        modified_at = $5
                   WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'
                     AND NOT EXISTS (SELECT 1 FROM customers o
                                      WHERE o.tenant_id = $1 AND o.email_key = $4 AND o.id <> $2 AND o.state <> 'deleted')",

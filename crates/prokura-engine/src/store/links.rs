@@ -33,6 +33,26 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Whose link it is, if it could be redeemed.
+    pub(crate) async fn link_customer(
+        &mut self,
+        tenant: &TenantId,
+        hash: &SecretHash,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT customer_id FROM login_tokens
+                  WHERE tenant_id = $1 AND hash = $2 AND purpose = $3 AND state = 'open' AND expires_at > $4",
+                params![tenant, hash.as_str(), purpose.as_str(), now],
+            )
+            .await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+}
+
 impl Tx<'_> {
     pub(crate) async fn insert_link(
         &mut self,

@@ -1,10 +1,7 @@
 //! Sessions and token families: who is here, and for whom.
 
 use super::{Reader, StoreError, Tx, params};
-use crate::{
-    account::OwnSession,
-    assurance::{Proven, is_multi_factor},
-};
+use crate::{account::OwnSession, assurance::Proven};
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
     Timestamp,
@@ -25,7 +22,7 @@ pub(crate) struct SessionRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) user_agent: Option<String>,
     pub(crate) address: Option<String>,
-    pub(crate) is_multi_factor: bool,
+    pub(crate) amr: Option<String>,
 }
 
 /// A session to be stored.
@@ -103,7 +100,7 @@ fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
         expires_at: row.get(8)?,
         user_agent: row.get(9)?,
         address: row.get(10)?,
-        is_multi_factor: is_multi_factor(row.get::<Option<String>>(11)?.as_deref()),
+        amr: row.get(11)?,
     })
 }
 

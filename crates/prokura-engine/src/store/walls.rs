@@ -164,6 +164,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     group_scopes(tenant, &id("ann"), Some(&id("le-1")));
     is_family_active(tenant, &cast.family, NOW);
     is_known_device(tenant, "account", "device");
+    link_customer(tenant, &cast.link, Purpose::PasswordReset, NOW);
     is_link_open(tenant, &cast.link, Purpose::PasswordReset, NOW);
     issue_facts(tenant, &id("sf"), Some(&cast.session), Some(&id("ann"))) => |facts: Option<super::issue::IssueFacts>| {
         facts.is_some_and(|facts| facts.client.is_some() || facts.session.is_some() || facts.customer.is_some())
@@ -340,6 +341,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     update_segment(tenant, &segment("seg"), None, LATER);
     upsert_site(tenant, &site("main"), LATER);
     use_password(tenant, "c-1", LATER);
+    verify_email(tenant, &id("ann"), LATER);
     bind_authorization(tenant, &id("au-1"), &id("s-2"), NOW);
     lock_session(tenant, &cast.session, Some(&id("le-1")));
     bind_family(tenant, &cast.family, &id("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));

@@ -176,3 +176,18 @@ async fn rights_older_than_five_minutes_are_asked_for_anew() {
     *gateway.resolver.answer.lock() = Err(ResolveError::Refused);
     assert_eq!(gateway.get("/read", &bearer).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_route_that_wants_a_surer_login_says_so() {
+    let sure = r#"{"path": "/sure", "upstream": "UPSTREAM", "require": "customer", "require_multi_factor": true,
+                   "max_login_age_seconds": 300},"#;
+    let routes = format!("{sure}{ROUTES}");
+    let gateway = start_with(&routes, "").await;
+    assert_eq!(gateway.get("/sure", "").await.values("www-authenticate"), ["Bearer"]);
+    let answer = gateway.get("/sure", &gateway.bearer(&ANNA)).await;
+    let challenge =
+        r#"Bearer error="insufficient_user_authentication", acr_values="urn:prokura:acr:2fa", max_age="300""#;
+    assert_eq!((answer.status, answer.values("www-authenticate")), (401, vec![challenge.to_owned()]));
+    assert_eq!(gateway.get("/orders", &gateway.bearer(&ANNA)).await.status, 200, "no other route asks");
+    assert_eq!(gateway.received().len(), 1);
+}

@@ -1,11 +1,11 @@
 //! Every page with something in it, for the tests and for looking at them.
 
 use super::view::{
-    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangePassword, Companies, CompanyBadge, CompanyChoice,
-    Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword,
-    Identifier, Invitation, Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus, Members, Message,
-    MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes, ResetPassword, Role,
-    ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
+    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangeEmail, ChangePassword, Companies, CompanyBadge,
+    CompanyChoice, Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field,
+    ForgottenPassword, Identifier, Invitation, Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus,
+    Members, Message, MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes,
+    ResetPassword, Role, ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
 };
 use prokura_domain::Timestamp;
 
@@ -244,6 +244,10 @@ fn account() -> Vec<Sample> {
         sample("account-security-none", Security { frame: frame(Section::Security), ..Security::default() }),
         sample("account-security", security()),
         sample("account-passkey", AddPasskey { frame: frame(Section::Security), name: Field::of("Work laptop") }),
+        sample(
+            "account-email",
+            ChangeEmail { frame: frame(Section::Profile), username: PERSON.to_owned(), ..ChangeEmail::default() },
+        ),
         sample(
             "account-totp",
             AddTotp {

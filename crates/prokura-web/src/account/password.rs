@@ -16,7 +16,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, StatusCode};
-use prokura_engine::{Account, Error, OwnPasskey, Refusal};
+use prokura_engine::{Account, Error, OwnPasskey, Refusal, Whose};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -95,9 +95,10 @@ async fn change(
     let wrong = StatusCode::UNPROCESSABLE_ENTITY;
     let (present, new) = (filled(&form, "password"), filled(&form, "new_password"));
     let missing = present.is_empty().then_some(Problem::Missing);
-    let unusable = match password_problem(&visit.tenant, new) {
-        None if new == present => Some(Problem::PasswordUnchanged),
-        problem => problem,
+    let unusable = if new == present && !new.is_empty() {
+        Some(Problem::PasswordUnchanged)
+    } else {
+        password_problem(&web, &visit, Whose::Customer(&account.page.customer), new).await?
     };
     if missing.is_some() || unusable.is_some() {
         return again(wrong, missing, unusable);

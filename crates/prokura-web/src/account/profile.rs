@@ -45,7 +45,7 @@ fn view(account: &Account, params: &Params, [given_name, family_name, phone]: [F
     Profile {
         frame: frame(account, Section::Profile, params),
         email: account.customer.email.clone().unwrap_or_default(),
-        is_email_verified: None,
+        is_email_verified: account.customer.email.as_ref().map(|_| account.customer.email_verified_at.is_some()),
         given_name,
         family_name,
         phone,

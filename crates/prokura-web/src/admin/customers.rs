@@ -55,6 +55,10 @@ struct CustomerView {
     /// What they log in with.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// When they showed that mails to it reach them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    email_verified_at: Option<String>,
     /// Whether they may log in.
     #[schema(schema_with = customer_state_schema)]
     state: &'static str,
@@ -262,6 +266,7 @@ fn view(customer: Customer) -> CustomerView {
         id: customer.id.to_string(),
         kind: customer.kind.as_str(),
         email: customer.email,
+        email_verified_at: customer.email_verified_at.map(stamp),
         state: customer.state.as_str(),
         given_name: profile.given_name,
         family_name: profile.family_name,

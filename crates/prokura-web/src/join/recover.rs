@@ -17,7 +17,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Email;
-use prokura_engine::{Error, LinkPurpose, Refusal};
+use prokura_engine::{Error, LinkPurpose, Refusal, Whose};
 use prokura_http::RequestOrigin;
 use prokura_jose::Secret;
 
@@ -88,7 +88,8 @@ async fn set(
 ) -> Result<Response, Response> {
     let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
     let (token, new) = (filled(&form, "token"), filled(&form, "new_password"));
-    if let Some(problem) = password_problem(&visit.tenant, new) {
+    let secret = Secret::from(token.to_owned());
+    if let Some(problem) = password_problem(&web, &visit, Whose::Link(&secret), new).await? {
         let page = ResetPassword { token: token.to_owned(), username: None, new_password: Field::wrong(problem) };
         return Ok(visit.show(StatusCode::UNPROCESSABLE_ENTITY, &visit.chrome(), &page));
     }

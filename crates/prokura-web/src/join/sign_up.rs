@@ -19,7 +19,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::{CustomerState, Email};
-use prokura_engine::{Error, LinkPurpose, Profile, Refusal, SignUpRequest};
+use prokura_engine::{Error, LinkPurpose, Profile, Refusal, SignUpRequest, Whose};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -61,7 +61,9 @@ async fn sign_up(
     let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
     must_be_open(&visit)?;
     let way = Way::back(&web, &visit, &form).await;
-    let (page, email) = read(&visit, &form);
+    let (mut page, email) = read(&form);
+    let words = [&page.username, &page.given_name, &page.family_name, &page.company_name].map(|field| &*field.value);
+    page.password.problem = password_problem(&web, &visit, Whose::Newcomer(&words), filled(&form, "password")).await?;
     let wrong = [&page.username, &page.given_name, &page.family_name, &page.company_name, &page.password];
     let email = match email {
         Some(email) if wrong.iter().all(|field| field.problem.is_none()) => email,
@@ -87,7 +89,7 @@ async fn sign_up(
 }
 
 /// The form as it was filled in, with what is wrong with it.
-fn read(visit: &Visit, form: &Params) -> (SignUp, Option<Email>) {
+fn read(form: &Params) -> (SignUp, Option<Email>) {
     let username = filled(form, "username");
     let email = Email::parse(username).ok();
     let field = Field::of(username);
@@ -100,7 +102,7 @@ fn read(visit: &Visit, form: &Params) -> (SignUp, Option<Email>) {
         given_name: line(form, "given_name", true),
         family_name: line(form, "family_name", true),
         company_name: line(form, "company_name", false),
-        password: Field { value: String::new(), problem: password_problem(&visit.tenant, filled(form, "password")) },
+        password: Field::default(),
     };
     (page, email)
 }

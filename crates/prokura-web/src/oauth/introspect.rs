@@ -77,6 +77,12 @@ fn active(tenant: &Tenant, found: Introspection) -> Value {
             body.insert(name.to_owned(), json!(value));
         }
     }
+    if let Some(acr) = standing.acr() {
+        body.insert("acr".to_owned(), json!(acr));
+    }
+    if let Some(at) = standing.authenticated_at {
+        body.insert("auth_time".to_owned(), json!(at.seconds()));
+    }
     if found.is_access_token {
         body.insert("aud".to_owned(), json!(&*found.audience));
         body.insert("token_type".to_owned(), json!(token_type(found.bound_to.is_some())));

@@ -1,5 +1,6 @@
 //! What a tenant's issuer says about itself (OpenID Connect Discovery 1.0, RFC 8414).
 
+use prokura_domain::{ACR_MULTI, ACR_SINGLE};
 use prokura_engine::Tenant;
 use prokura_jose::dpop::DPOP_ALGORITHMS;
 use serde_json::{Value, json};
@@ -41,13 +42,14 @@ pub(crate) fn metadata(tenant: &Tenant) -> Value {
         "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": [
-            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "name", "given_name", "family_name",
-            "middle_name", "picture", "locale", "updated_at", "email", "phone_number", "legal_entity_id",
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "name", "given_name", "family_name",
+            "middle_name", "picture", "locale", "updated_at", "email", "email_verified", "phone_number", "legal_entity_id",
             "legal_entity_name", "assignment_type", "groups",
         ],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": ["en", "de", "fr"],
-        "claims_parameter_supported": false,
+        "acr_values_supported": [ACR_SINGLE, ACR_MULTI],
+        "claims_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,

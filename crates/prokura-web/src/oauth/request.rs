@@ -1,7 +1,7 @@
 //! What a client asks for at the authorization endpoint, read once and strictly. A fault before the redirect URI is
 //! known to be the client's own is shown to the person and sent nowhere (S-06).
 
-use super::fault::OauthFault;
+use super::{claims, fault::OauthFault};
 use prokura_domain::{ClientKind, Scopes};
 use prokura_engine::{AuthorizationRequest, Client, Prompt, ResponseMode, SecurityProfile, grantable_scopes};
 use prokura_http::{Params, Repeated};
@@ -78,6 +78,14 @@ pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<Aut
         return Err(answer("invalid_request"));
     }
     let wanted = params.one("scope")?.map(Scopes::parse).transpose().map_err(|_| answer("invalid_scope"))?;
+    let asked =
+        claims::read(params.one("claims")?, params.one("acr_values")?).ok_or_else(|| answer("invalid_request"))?;
+    let wanted = wanted.map(|mut wanted| {
+        if wanted.contains("openid") {
+            wanted.extend(&asked.scopes);
+        }
+        wanted
+    });
     let scopes = grantable_scopes(client, wanted.as_ref());
     let code_challenge = challenge(client, params, nonce.as_deref()).map_err(answer)?;
     let max_age = params.one("max_age")?.map(str::parse).transpose().map_err(|_| answer("invalid_request"))?;
@@ -89,6 +97,9 @@ pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<Aut
         response_mode,
         prompt: prompt(params.one("prompt")?).ok_or_else(|| answer("invalid_request"))?,
         max_age,
+        multi_factor: asked.multi_factor,
+        subject: asked.subject,
+        id_token_claims: asked.id_token,
         login_hint: text("login_hint")?,
         ui_locales: text("ui_locales")?,
         legal_entity: text("legal_entity_id")?,

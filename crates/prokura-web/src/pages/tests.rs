@@ -218,6 +218,7 @@ fn names_of_fields_and_buttons_are_stable() {
             "post /account/company/invitations: action=invite family_name given_name role username",
             "post /account/company/members: action=change member role",
             "post /account/company/members: action=remove member",
+            "post /account/email: action=change new_email password",
             "post /account/passkeys: action=add ceremony credential name",
             "post /account/passkeys: action=remove passkey",
             "post /account/password: action=change new_password password",

@@ -12,8 +12,8 @@ mod mail;
 mod message;
 
 pub use account::{
-    AccountFrame, AddPasskey, AddTotp, ChangePassword, MyCompanies, Notice, Passkey, Profile, RecoveryCodes, Section,
-    Security, SessionView, Sessions,
+    AccountFrame, AddPasskey, AddTotp, ChangeEmail, ChangePassword, MyCompanies, Notice, Passkey, Profile,
+    RecoveryCodes, Section, Security, SessionView, Sessions,
 };
 pub use company::{Activity, ActivityEntry, Invite, Member, MemberStatus, Members, Role};
 pub use device::Device;

@@ -1,6 +1,6 @@
 //! A customer's own pages, by a browser without scripts: profile, password, sessions, companies, languages.
 
-mod factors;
+pub(crate) mod factors;
 mod passkeys;
 mod rules;
 

@@ -137,7 +137,9 @@ async fn code(world: &World) -> Secret {
     engine.consent_to_authorization(tenant, &id, &browser, &login.cookie, &from).await.unwrap();
     match next().await.unwrap() {
         Progress::Answer(answer) => answer.outcome.unwrap(),
-        page @ (Progress::LogIn | Progress::ChooseEntity | Progress::Consent) => panic!("a page more: {page:?}"),
+        page @ (Progress::LogIn | Progress::StepUp | Progress::ChooseEntity | Progress::Consent) => {
+            panic!("a page more: {page:?}")
+        }
     }
 }
 

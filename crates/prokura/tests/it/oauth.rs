@@ -6,6 +6,7 @@ mod locks;
 mod registering;
 pub(crate) mod robot;
 mod rules;
+mod step_up;
 mod targets;
 
 use crate::arrange::{PASSWORD, World, on_both_databases, origin};

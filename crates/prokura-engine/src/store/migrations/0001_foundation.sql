@@ -74,6 +74,7 @@ CREATE TABLE customers (
     kind TEXT NOT NULL CHECK (kind IN ('CUSTOMER', 'CONTACT')),
     email TEXT,
     email_key TEXT,
+    email_verified_at BIGINT,
     given_name TEXT NOT NULL,
     family_name TEXT NOT NULL,
     company_name TEXT NOT NULL,

@@ -71,6 +71,8 @@ pub enum Notice {
     ProfileSaved,
     /// The password is changed, and all other sessions are over.
     PasswordChanged,
+    /// A mail to a new address is on its way.
+    EmailAsked,
     /// One session is over.
     SessionEnded,
     /// All other sessions are over.
@@ -95,9 +97,10 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ProfileSaved,
         Self::PasswordChanged,
+        Self::EmailAsked,
         Self::SessionEnded,
         Self::OthersEnded,
         Self::CompanySwitched,
@@ -115,6 +118,7 @@ impl Notice {
         match self {
             Self::ProfileSaved => "profile-saved",
             Self::PasswordChanged => "password-changed",
+            Self::EmailAsked => "email-asked",
             Self::SessionEnded => "session-ended",
             Self::OthersEnded => "others-ended",
             Self::CompanySwitched => "company-switched",
@@ -184,6 +188,28 @@ impl ChangePassword {
         with_focus([
             Input::new("password", Kind::Password, "present-password", "current-password", &self.password),
             join::new_password(&self.new_password),
+        ])
+    }
+}
+
+/// Another address to log in with. Posts `new_email` and `password` to `{base}/account/email`.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeEmail {
+    /// What surrounds it.
+    pub frame: AccountFrame,
+    /// The present address.
+    pub username: String,
+    /// The new one.
+    pub new_email: Field,
+    /// The password.
+    pub password: Field,
+}
+
+impl ChangeEmail {
+    fn inputs(&self) -> [Input<'_>; 2] {
+        with_focus([
+            Input::new("new_email", Kind::Email, "new-email", "email", &self.new_email).hint("email-hint"),
+            Input::new("password", Kind::Password, "present-password", "current-password", &self.password),
         ])
     }
 }
@@ -330,6 +356,7 @@ pub struct RecoveryCodes {
 shown_by! {
     Profile "account/profile.html"
     ChangePassword "account/password.html"
+    ChangeEmail "account/email.html"
     Sessions "account/sessions.html"
     MyCompanies "account/companies.html"
     Security "account/security.html"

@@ -57,7 +57,7 @@ async fn begin(native: &Native, robot: &mut Robot<'_>) -> Answer {
 }
 
 /// Sets an app up; the answer shows the recovery codes.
-pub(super) async fn enrol(native: &Native, robot: &mut Robot<'_>) -> (Totp, Answer) {
+pub(crate) async fn enrol(native: &Native, robot: &mut Robot<'_>) -> (Totp, Answer) {
     let page = begin(native, robot).await;
     let totp = secret_of(&page);
     let code = code_now(native, &totp);

@@ -2,7 +2,7 @@
 
 use super::logged_in;
 use crate::{
-    arrange::{PASSWORD, World, on_both_databases, origin},
+    arrange::{PASSWORD, World, client_id, on_both_databases, origin, page_login},
     oauth::{
         Native,
         robot::{form, form_to, location},
@@ -11,7 +11,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prokura_domain::RefreshPolicy;
-use prokura_engine::{Actor, AuditFilter};
+use prokura_engine::{Actor, AuditFilter, AuthorizationRequest, Progress, Weight};
 use prokura_testkit::{Database, Options, TestServer};
 use serde_json::json;
 
@@ -59,6 +59,15 @@ async fn people_log_in_by_a_passkey_and_a_copied_one_is_refused(database: Databa
     assert_eq!(handle.len(), 16);
     let text = String::from_utf8_lossy(&handle).into_owned();
     assert!(!text.contains(world.ann.as_str()) && !text.contains("ann"), "a handle says nothing of who it is");
+
+    // Who could be surer than by a password is asked to be, where a client wants it.
+    let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
+    let wanted = AuthorizationRequest { multi_factor: Some(Weight::Essential), ..AuthorizationRequest::default() };
+    let secret = crate::arrange::secret("a browser");
+    let flow = engine.begin_authorization(tenant, &client_id("sf"), &wanted, &secret).await.unwrap();
+    let login = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
+    let next = engine.continue_authorization(tenant, &flow, &secret, Some(&login.cookie), &from).await.unwrap();
+    assert!(matches!(next, Progress::StepUp), "{next:?}");
 
     // The browser offers it beside the address; this authenticator's owner always says yes to that.
     leave(&browser).await;

@@ -28,6 +28,8 @@ on_both_databases!(
     s106_a_reset_link_is_used_once_by_its_button_and_ends_sessions,
     an_account_made_on_the_pages_begins_with_its_mail,
     another_address_is_confirmed_by_a_button,
+    s105_a_password_chosen_on_the_pages_is_long_and_nobodys,
+    an_address_counts_as_verified_once_a_link_to_it_was_followed,
 );
 
 /// The address in the newest mail, below the host.
@@ -89,7 +91,7 @@ async fn s93_another_password_ends_every_other_session(database: Database) {
     let mut robot = logged_in(&native).await;
 
     let short = change(&native, &mut robot, PASSWORD, "short").await;
-    assert!(short.status == 422 && short.text.contains("at least 6 characters"), "{}", short.text);
+    assert!(short.status == 422 && short.text.contains("at least 15 characters"), "{}", short.text);
     let same = change(&native, &mut robot, PASSWORD, PASSWORD).await;
     assert!(same.status == 422 && same.text.contains("This is your present password"), "{}", same.text);
     let wrong = change(&native, &mut robot, "wrong wrong", NEW).await;
@@ -149,6 +151,7 @@ async fn s94_every_form_is_ours_or_refused_and_looking_changes_nothing(database:
         "login/password",
         "account",
         "account/password",
+        "account/email",
         "account/totp",
         "account/recovery-codes",
         "login/code",
@@ -386,7 +389,7 @@ async fn s106_a_reset_link_is_used_once_by_its_button_and_ends_sessions(database
     }
     let reset = form_to(&page, "/password/reset");
     let short = robot.submit(&reset, &[("new_password", "short")]).await;
-    assert_eq!((short.status, short.text.contains("at least 6 characters")), (422, true));
+    assert_eq!((short.status, short.text.contains("at least 15 characters")), (422, true));
     assert!(is_in(&native, &mut there).await);
     let done = robot.submit(&reset, &[("new_password", NEW), ("action", "set")]).await;
     assert!(done.status == 200 && done.text.contains("<h1>Your password is set</h1>"), "{}", done.text);
@@ -452,4 +455,73 @@ async fn another_address_is_confirmed_by_a_button(database: Database) {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(email_of().await.as_deref(), Some("ann@b.example"));
     assert_eq!(robot.get(&link).await.status, 410);
+}
+
+async fn an_address_counts_as_verified_once_a_link_to_it_was_followed(database: Database) {
+    let native = Native::new(database).await;
+    let mut robot = logged_in(&native).await;
+    let verified = async |robot: &mut Robot<'_>| {
+        let code = native.code(robot, "web", "le-1").await;
+        let tokens = native.redeem("web", &code).await.json();
+        native.userinfo(tokens["access_token"].as_str().unwrap()).await.json()["email_verified"].as_bool()
+    };
+    assert_eq!(verified(&mut native.robot()).await, Some(false), "the shop made the account");
+    let page = robot.get(&native.path("account")).await;
+    assert!(page.text.contains("not confirmed") || page.text.contains("not verified"), "{}", page.text);
+    let page = robot.get(&native.path("account/email")).await;
+    let form = form_to(&page, "/account/email");
+    for (new_email, password) in
+        [("", PASSWORD), ("nonsense", PASSWORD), ("ann@a.example", PASSWORD), ("ann@b.example", "")]
+    {
+        let fields = [("new_email", new_email), ("password", password), ("action", "change")];
+        assert_eq!(robot.submit(&form, &fields).await.status, 422, "{new_email} {password}");
+    }
+    let wrong = robot.submit(&form, &[("new_email", "ann@b.example"), ("password", "wrong wrong")]).await;
+    assert!(wrong.status == 422 && wrong.text.contains("That is not your present password"), "{}", wrong.text);
+    let asked = robot.submit(&form, &[("new_email", "ann@b.example"), ("password", PASSWORD)]).await;
+    assert_eq!(location(&asked).as_deref(), Some("/t/acme/account?done=email-asked"));
+    let page = robot.follow(asked).await;
+    assert!(page.text.contains("on its way") && page.text.contains("ann@a.example"), "{}", page.text);
+    let link = mailed_path(&native).await;
+    let page = robot.get(&link).await;
+    let answer = robot.submit(&form_to(&page, "/email/confirm"), &[("action", "confirm")]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let customer = native.world.engine().customer(&native.world.tenant, &native.world.ann).await.unwrap();
+    assert!(customer.email.as_deref() == Some("ann@b.example") && customer.email_verified_at.is_some());
+    // A link to choose a password proves the address as well.
+    let engine = native.world.engine();
+    let bob = crate::arrange::customer(engine, &native.world.tenant, "bob@a.example").await;
+    forget(&native, &mut robot, "bob@a.example").await;
+    let link = mailed_path(&native).await;
+    let page = robot.get(&link).await;
+    robot.submit(&form_to(&page, "/password/reset"), &[("new_password", NEW)]).await;
+    assert!(engine.customer(&native.world.tenant, &bob).await.unwrap().email_verified_at.is_some());
+}
+
+async fn s105_a_password_chosen_on_the_pages_is_long_and_nobodys(database: Database) {
+    let native = Native::new(database).await;
+    let mut robot = logged_in(&native).await;
+    for (password, reason) in [
+        ("fourteen chars", "at least 15 characters"),
+        ("passwordpassword", "easy to guess"),
+        ("prokura-acme-2026", "without your name"),
+        ("ann@a.example-2026!", "without your name"),
+    ] {
+        let answer = change(&native, &mut robot, PASSWORD, password).await;
+        assert!(answer.status == 422 && answer.text.contains("aria-invalid"), "{password}: {}", answer.text);
+        let problem = answer.text.split("id=\"new_password-problem\"").nth(1).unwrap().split("</p>").next().unwrap();
+        assert!(problem.contains(reason), "{password}: {problem}");
+    }
+    let emoji: String = (0..64).filter_map(|number| char::from_u32(0x1f600 + number)).collect();
+    assert_eq!(change(&native, &mut robot, PASSWORD, &emoji).await.status, 303, "nothing is too long at 64 characters");
+    assert_eq!(change(&native, &mut robot, &emoji, "Zu\u{308}rich im Regen").await.status, 303);
+    // However the keyboard composes it.
+    assert_eq!(come_in(&native, &mut native.robot(), "account", "Z\u{fc}rich im Regen").await.status, 200);
+    // With a second factor, fewer characters do; never too common ones.
+    super::factors::enrol(&native, &mut robot).await;
+    let page = robot.get(&native.path("account/password")).await;
+    for (new, status) in [("password1", 422), ("elevenchars", 303)] {
+        let fields = [("password", "Z\u{fc}rich im Regen"), ("new_password", new), ("action", "change")];
+        assert_eq!(robot.submit(&form_to(&page, "/account/password"), &fields).await.status, status, "{new}");
+    }
 }
