@@ -16,6 +16,7 @@ async fn main() {
         println!("http://{}", listener.local_addr().expect("it is bound"));
     }
     let router = storefront::router(storefront::StorefrontConfig {
+        mails_path: None,
         sample_logins: vec![data::BUYER, data::GROUP_BUYER, data::OWNER, data::PRIVATE_PERSON],
         ..fake.storefront_config()
     });

@@ -47,6 +47,8 @@ pub struct StorefrontConfig {
     pub shop_name: String,
     /// Browsers reach the storefront over https only, so its cookie may demand that.
     pub is_https: bool,
+    /// Where the mails are that nobody sends; nowhere but in a demo.
+    pub mails_path: Option<String>,
     /// Logins to offer on the login page; empty anywhere but in a demo.
     pub sample_logins: Vec<SampleLogin>,
 }

@@ -114,6 +114,8 @@ id!(/// The tokens of a session for one client, acting for at most one legal ent
     FamilyId);
 id!(/// A client's request at the authorization endpoint.
     AuthorizationId);
+id!(/// An invitation into a company.
+    InvitationId);
 id!(/// The `jti` of an access token.
     TokenId);
 id!(/// The `kid` of a signing key.

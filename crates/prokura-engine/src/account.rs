@@ -58,6 +58,8 @@ pub struct Account {
     pub customer: Customer,
     /// The company this browser acts for; `None` for the person alone, and when they may not act for it any more.
     pub acting_for: Option<EntityChoice>,
+    /// Whether they manage the people of that company.
+    pub is_company_admin: bool,
 }
 
 /// A session as its owner sees it.
@@ -93,7 +95,8 @@ impl Engine {
             Some(entity) => self.choice_of(tenant, &page.customer, entity).await?,
             None => None,
         };
-        Ok(Some(Account { page, customer, acting_for }))
+        let is_company_admin = acting_for.is_some() && self.is_company_admin(tenant, &page).await?;
+        Ok(Some(Account { page, customer, acting_for, is_company_admin }))
     }
 
     /// When a customer's password was set; `None` without one.

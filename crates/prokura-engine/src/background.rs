@@ -18,6 +18,8 @@ const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 const ERRAND_INTERVAL: Duration = Duration::from_secs(1);
 /// For how long errands are kept, done or not.
 const KEEP_ERRANDS_SECONDS: i64 = 7 * 86_400;
+/// For how long invitations are kept after their end, so that who invited sees what became of them.
+const KEEP_INVITATIONS_SECONDS: i64 = 30 * 86_400;
 /// How often segments are looked through for those that begin or end to count.
 const SEGMENT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys and leftovers are looked after.
@@ -187,6 +189,7 @@ impl Engine {
             gone += tx.forget_revocations(now, PAGE).await?;
             gone += tx.forget_attempts(before, now.plus_seconds(-180 * KEEP_SECONDS)).await?;
             gone += tx.forget_links(before, PAGE).await?;
+            gone += tx.forget_invitations(now.plus_seconds(-KEEP_INVITATIONS_SECONDS), PAGE).await?;
             gone += tx.forget_authorizations(before, PAGE).await?;
             gone += tx.forget_devices(now, PAGE).await?;
             gone += tx.forget_pending_logins(now, PAGE).await?;

@@ -2,7 +2,12 @@
 //! most one (besides the contacts); whoever joins a subsidiary's group joins its parents', too. Scopes are computed at
 //! use, so a change counts at once.
 
-use crate::{Actor, Engine, Error, Origin, PutMode, PutOutcome, Refusal, Tenant, audit::Entry, retrying, store::Tx};
+use crate::{
+    Actor, Engine, Error, Origin, PutMode, PutOutcome, Refusal, Tenant,
+    audit::Entry,
+    retrying,
+    store::{Reader, Tx},
+};
 use prokura_domain::{CustomerId, GroupCode, GroupId, LegalEntityId, MemberKind, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -426,7 +431,13 @@ impl Engine {
     }
 
     /// A customer gives only what they have in that company; machines and operators give anything.
-    async fn may_give(&self, tx: &mut Tx<'_>, tenant: &Tenant, actor: &Actor, group: &Group) -> Result<bool, Error> {
+    pub(crate) async fn may_give(
+        &self,
+        tx: &mut Reader,
+        tenant: &Tenant,
+        actor: &Actor,
+        group: &Group,
+    ) -> Result<bool, Error> {
         match actor {
             Actor::Customer(giver) => {
                 if let Some(entity) = &group.legal_entity
@@ -444,7 +455,7 @@ impl Engine {
 
     /// Into the same predefined group of every parent, wherever the caller could put them there and they have no other
     /// role yet.
-    async fn join_parents(
+    pub(crate) async fn join_parents(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,

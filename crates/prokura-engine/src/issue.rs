@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// The kind prefix of refresh tokens.
 pub(crate) const REFRESH_PREFIX: &str = "pkr_rt_";
+/// What the trail calls a refresh that leads to another company.
+const SWITCH_VERB: &str = "customer.switch_company";
 
 /// Every way to come by a token. The list is closed: a new door shows up in the matrix of tests by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -349,7 +351,9 @@ impl Engine {
             Some(family) => ("family", family.as_str()),
             None => ("client", order.client.as_str()),
         };
-        let mut entry = Entry::new(&actor, order.door.verb(), kind, id)
+        // The first token for another company is told apart: a company sees who began to act for it.
+        let verb = if order.chain.is_switch(standing.acting_for.as_ref()) { SWITCH_VERB } else { order.door.verb() };
+        let mut entry = Entry::new(&actor, verb, kind, id)
             .entity(standing.legal_entity())
             .client(order.client)
             .session(standing.session.as_ref());
@@ -610,6 +614,16 @@ impl Chain<'_> {
             Self::Begin { is_refreshable } => *is_refreshable,
             Self::Rotate { .. } | Self::Keep { .. } | Self::Repeat { .. } => true,
             Self::None | Self::Within { .. } => false,
+        }
+    }
+
+    /// Whether a family that goes on acts for somebody else from now on.
+    fn is_switch(&self, acting_for: Option<&ActingFor>) -> bool {
+        match self {
+            Self::Rotate { before, .. } | Self::Keep { before, .. } => {
+                before.map(|before| &before.grant) != acting_for.map(|now| &now.grant)
+            }
+            Self::None | Self::Begin { .. } | Self::Within { .. } | Self::Repeat { .. } => false,
         }
     }
 

@@ -1,12 +1,14 @@
 //! Mails: what they say, and the ways they leave by. Links in them are built from the tenant's settings, never from
 //! what a request brought along (S-99).
 
-use crate::{Tenant, one_time_link::Purpose, outbox::Undone};
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
-};
-use prokura_domain::{Email, Timestamp};
+mod letter;
+mod words;
+
+pub(crate) use letter::{Letter, compose};
+pub(crate) use words::{Language, Topic};
+
+use crate::{one_time_link::Purpose, outbox::Undone};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox};
 use prokura_jose::Secret;
 use std::{
     io::Write as _,
@@ -106,69 +108,13 @@ pub(crate) fn is_sender(text: &str) -> bool {
     text.parse::<Mailbox>().is_ok()
 }
 
-/// The mail that hands out `link`.
-pub(crate) fn compose(
-    tenant: &Tenant,
-    purpose: Purpose,
-    id: &str,
-    to: &Email,
-    language: Option<&str>,
-    link: &Secret,
-    now: Timestamp,
-) -> Result<Message, Undone> {
-    let from: Mailbox = tenant
-        .settings
-        .mail
-        .from
-        .parse()
-        .map_err(|_| Undone::ForNow("the sender in the tenant's settings is no address".to_owned()))?;
-    let to: Mailbox = to
-        .as_str()
-        .parse()
-        .map_err(|_| Undone::Forever("mails cannot be written to an address of that form".to_owned()))?;
-    let is_german = language.is_some_and(|language| language.to_ascii_lowercase().starts_with("de"));
-    let (subject, text) = words(purpose, is_german);
-    let way = address_of(&tenant.issuer, &tenant.settings.mail.link_prefix, purpose, link);
-    let ending = if is_german {
-        "Der Link gilt einmal. Wenn Sie nichts angefordert haben, ist nichts zu tun."
-    } else {
-        "The link works once. If you did not ask for it, there is nothing to do."
-    };
-    let seconds = u64::try_from(now.seconds()).unwrap_or_default();
-    let host = from.email.domain().to_owned();
-    Message::builder()
-        .from(from)
-        .to(to)
-        .subject(subject)
-        .date(std::time::UNIX_EPOCH + Duration::from_secs(seconds))
-        .message_id(Some(format!("<{id}@{host}>")))
-        .header(ContentType::TEXT_PLAIN)
-        .body(format!("{text}\n\n{way}\n\n{ending}\n"))
-        .map_err(|error| Undone::ForNow(format!("the mail could not be written: {error}")))
-}
-
 /// The link: what the tenant's settings begin it with, and the token. `{purpose}` in it becomes the purpose. Without a
 /// beginning it leads to a page below the issuer.
-fn address_of(issuer: &str, prefix: &str, purpose: Purpose, link: &Secret) -> String {
+pub(crate) fn address_of(issuer: &str, prefix: &str, purpose: Purpose, link: &Secret) -> String {
     if prefix.is_empty() {
         return format!("{issuer}/{}?token={}", purpose.page(), link.expose());
     }
     format!("{}{}", prefix.replace("{purpose}", purpose.as_str()), link.expose())
-}
-
-fn words(purpose: Purpose, is_german: bool) -> (&'static str, &'static str) {
-    match (purpose, is_german) {
-        (Purpose::PasswordReset, false) => ("Choose a new password", "Choose a new password with this link:"),
-        (Purpose::PasswordReset, true) => ("Neues Passwort wählen", "Mit diesem Link wählen Sie ein neues Passwort:"),
-        (Purpose::EmailChange, false) => {
-            ("Confirm your e-mail address", "Confirm with this link that you want to log in with this address:")
-        }
-        (Purpose::EmailChange, true) => {
-            ("E-Mail-Adresse bestätigen", "Bestätigen Sie mit diesem Link, dass Sie sich mit dieser Adresse anmelden:")
-        }
-        (Purpose::SignUp, false) => ("Confirm your account", "Confirm your account with this link:"),
-        (Purpose::SignUp, true) => ("Konto bestätigen", "Bestätigen Sie mit diesem Link Ihr Konto:"),
-    }
 }
 
 #[cfg(test)]

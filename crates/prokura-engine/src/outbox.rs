@@ -6,7 +6,7 @@ use crate::{
     Actor, Engine, Error, Origin, Tenant,
     audit::Entry,
     backchannel_logout::Goodbye,
-    mail,
+    mail::{self, Language, Letter, Topic},
     one_time_link::Purpose,
     store::{Lane, NewErrand, OutboxRow, Tx},
 };
@@ -51,6 +51,8 @@ pub(crate) enum Errand {
     SignUp { email_key: String },
     /// A customer wants to log in with this address from now on.
     EmailChange { customer: String, email: String, sync_contact: bool },
+    /// Somebody is invited into a company.
+    Invitation { id: String },
     /// A client is to hear that a session it takes part in is over.
     Logout(Goodbye),
 }
@@ -61,20 +63,25 @@ impl Errand {
             Self::PasswordReset { .. } => Purpose::PasswordReset.as_str(),
             Self::SignUp { .. } => Purpose::SignUp.as_str(),
             Self::EmailChange { .. } => Purpose::EmailChange.as_str(),
+            Self::Invitation { .. } => "invitation",
             Self::Logout(_) => "logout",
         }
     }
 
     fn lane(&self) -> Lane {
         match self {
-            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } => Lane::Mail,
+            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } | Self::Invitation { .. } => {
+                Lane::Mail
+            }
             Self::Logout(_) => Lane::Call,
         }
     }
 
     fn target(&self) -> Option<&str> {
         match self {
-            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } => None,
+            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } | Self::Invitation { .. } => {
+                None
+            }
             Self::Logout(goodbye) => Some(&goodbye.client),
         }
     }
@@ -228,9 +235,22 @@ impl Engine {
         errand: &Errand,
     ) -> Result<Option<Result<Message, Undone>>, Error> {
         let now = self.clock.now();
+        if let Errand::Invitation { id: invitation } = errand {
+            let Ok(invitation) = invitation.parse() else { return Ok(None) };
+            let Some((open, language, secret)) = self.invitation_for_mail(tenant, &invitation).await? else {
+                return Ok(None);
+            };
+            let Ok(to) = Email::parse(&open.invitation.email) else { return Ok(None) };
+            // The pages of this server accept it, whatever other links begin with: a shop has no way to.
+            let way = format!("{}/invitation?token={}", tenant.issuer, secret.expose());
+            let topic = Topic::Invitation { company: open.company, invited_by: open.invited_by };
+            let language = self.mail_language(tenant, language.as_deref()).await?;
+            let letter = Letter { id, to: &to, language, topic, way };
+            return Ok(Some(mail::compose(tenant, &letter, now)));
+        }
         let mut tx = self.store.write().await?;
         let (purpose, customer, to, payload) = match errand {
-            Errand::Logout(_) => return Ok(None),
+            Errand::Logout(_) | Errand::Invitation { .. } => return Ok(None),
             Errand::PasswordReset { email_key } | Errand::SignUp { email_key } => {
                 let Some(customer) = tx.customer_by_email(&tenant.id, email_key).await? else { return Ok(None) };
                 let is_pending = customer.state == CustomerState::Pending;
@@ -263,7 +283,24 @@ impl Engine {
             .detail(json!({ "purpose": errand.kind() }));
         self.audit(&mut tx, &tenant.id, &Origin::local("outbox"), entry, now).await?;
         tx.commit().await?;
-        let language = customer.profile.language.as_deref();
-        Ok(Some(mail::compose(tenant, purpose, id, &to, language, &link, now)))
+        let language = self.mail_language(tenant, customer.profile.language.as_deref()).await?;
+        let topic = match purpose {
+            Purpose::PasswordReset => Topic::PasswordReset,
+            Purpose::EmailChange => Topic::EmailChange,
+            Purpose::SignUp => Topic::SignUp,
+        };
+        let way = mail::address_of(&tenant.issuer, &tenant.settings.mail.link_prefix, purpose, &link);
+        Ok(Some(mail::compose(tenant, &Letter { id, to: &to, language, topic, way }, now)))
+    }
+
+    /// The language to write to somebody in: theirs, the tenant's for mails, its default site's, English.
+    async fn mail_language(&self, tenant: &Tenant, own: Option<&str>) -> Result<Language, Error> {
+        let of_person = own.and_then(Language::of_tag);
+        if let Some(language) = of_person.or_else(|| Language::of_tag(&tenant.settings.mail.language)) {
+            return Ok(language);
+        }
+        let sites = self.sites(tenant).await?;
+        let of_site = sites.iter().find(|site| site.is_default).and_then(|site| Language::of_tag(&site.language));
+        Ok(of_site.unwrap_or(Language::English))
     }
 }

@@ -178,7 +178,7 @@ impl Engine {
     }
 
     /// Sets the password, ends the sessions but for what is kept, and every link that was mailed.
-    async fn replace_password(
+    pub(crate) async fn replace_password(
         &self,
         tx: &mut crate::store::Tx<'_>,
         tenant: &Tenant,

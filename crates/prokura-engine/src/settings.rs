@@ -140,6 +140,8 @@ pub struct PagePasswords {
 pub struct MailSettings {
     /// The sender, `name <address>` or an address.
     pub from: String,
+    /// The language of mails to people who chose none: `en`, `de` or `fr`. Empty: that of the default site.
+    pub language: String,
     /// What links in mails begin with; the token is appended. `{purpose}` in it becomes `password_reset`,
     /// `email_change` or `sign_up`. Empty: links lead to the pages of this server.
     pub link_prefix: String,
@@ -256,6 +258,10 @@ impl Default for PagePasswords {
 
 impl Default for MailSettings {
     fn default() -> Self {
-        Self { from: "Prokura <no-reply@prokura.example>".to_owned(), link_prefix: String::new() }
+        Self {
+            from: "Prokura <no-reply@prokura.example>".to_owned(),
+            language: String::new(),
+            link_prefix: String::new(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     retrying,
     store::{TenantRow, Tx, from_json, to_json},
 };
-use prokura_domain::{PasswordPolicy, RevocationKind, Scopes, SiteId, TenantId, Timestamp};
+use prokura_domain::{GroupCode, PasswordPolicy, RevocationKind, Scopes, SiteId, TenantId, Timestamp};
 use prokura_jose::{HmacKey, Jwks, TokenMinter};
 use std::sync::{Arc, OnceLock};
 
@@ -82,6 +82,12 @@ impl Tenant {
     /// What a new password must be like.
     pub fn password_policy(&self) -> PasswordPolicy {
         PasswordPolicy { min_characters: self.settings.password_min as usize }
+    }
+
+    /// What this tenant calls a predefined group.
+    pub fn role_name(&self, code: GroupCode) -> String {
+        let named = self.settings.group_templates.iter().find(|template| template.code == code.as_str());
+        named.map_or_else(|| crate::group_name(code).to_owned(), |template| template.name.clone())
     }
 
     /// The key of companion tokens (HS256).
@@ -504,6 +510,9 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
     }
     if !matches!(settings.sign_up.join.as_str(), "auto" | "pending" | "off") {
         return Err(Refusal::invalid("sign_up.join", "one of auto, pending, off"));
+    }
+    if !settings.mail.language.is_empty() && crate::mail::Language::of_tag(&settings.mail.language).is_none() {
+        return Err(Refusal::invalid("mail.language", "en, de or fr"));
     }
     if !crate::mail::is_sender(&settings.mail.from) {
         return Err(Refusal::invalid("mail.from", "an address, or name <address>"));

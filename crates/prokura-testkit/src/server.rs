@@ -41,6 +41,8 @@ pub struct Options {
     /// How long tokens may be decided about without hearing from the database; `None` for ever, as nobody polls the
     /// feed while a test advances the clock.
     pub stale_seconds: Option<u32>,
+    /// How mails leave; into a folder when `None`.
+    pub mail: Option<MailTransport>,
     /// How many requests are taken; without bounds unless a test is about them.
     pub rates: Rates,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             is_own_issuer: false,
             own_host: "127.0.0.1",
             stale_seconds: None,
+            mail: None,
             rates: Rates::NONE,
         }
     }
@@ -149,6 +152,7 @@ impl TestServer {
             is_own_issuer: self.options.is_own_issuer,
             own_host: self.options.own_host,
             stale_seconds: self.options.stale_seconds,
+            mail: self.options.mail.clone(),
             rates: self.options.rates,
         };
         let (folder, mail) = (self.folder.clone(), Arc::clone(&self.mail));
@@ -176,7 +180,7 @@ impl TestServer {
             tenant_template: options.settings.clone().unwrap_or_else(prokura::app::tenant_template),
             hash_workers: 2,
             leaked_passwords: None,
-            mail: MailTransport::Folder(mail.path().to_owned()),
+            mail: options.mail.clone().unwrap_or_else(|| MailTransport::Folder(mail.path().to_owned())),
             outbound_networks: vec!["127.0.0.0/8".parse().expect("a network")],
             hash_cost: Some((64, 1, 1)),
             stale_seconds: options.stale_seconds,

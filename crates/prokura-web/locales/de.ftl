@@ -81,6 +81,7 @@ problem-company-not-allowed = Für diese Firma dürfen Sie nicht mehr handeln. B
 problem-nothing-chosen = Bitte wählen Sie etwas aus.
 problem-role-not-allowed = Diese Rolle dürfen Sie nicht vergeben. Bitte wählen Sie eine andere.
 problem-already-there = Diese Person gehört schon dazu.
+problem-too-many-invitations = Viele Einladungen warten noch auf eine Antwort. Ziehen Sie zuerst einige davon zurück.
 problem-not-accepted = Das kann hier nicht verwendet werden. Bitte geben Sie etwas anderes ein.
 
 ## Anmelden
@@ -176,10 +177,16 @@ back-to-login = Zurück zur Anmeldung
 reset-title = Neues Passwort wählen
 reset-lead = Danach sind Sie überall sonst abgemeldet.
 set-password = Passwort festlegen
-invitation-title = Willkommen
-invitation-company = Sie können ab jetzt für { $company } einkaufen.
+invitation-title = Einladung
+invitation-company = Sie sind eingeladen, für { $company } einzukaufen.
 invitation-by = { $person } hat Sie eingeladen.
 invitation-lead = Wählen Sie ein Passwort, und es kann losgehen.
+invitation-accept-as = Sie sind als { $person } angemeldet.
+invitation-accept = Einladung annehmen
+invitation-log-in = { $username } hat hier ein Konto. Melden Sie sich damit an, um die Einladung anzunehmen.
+invitation-other = Diese Einladung ist für { $username }, und Sie sind als { $person } angemeldet. Melden Sie sich hier ab und öffnen Sie den Link der Nachricht noch einmal.
+joined-title = Willkommen an Bord
+joined-text = Ihr Konto ist bereit. Melden Sie sich damit an, um für { $company } einzukaufen.
 password-set-title = Ihr Passwort ist festgelegt
 password-set-text = Sie können sich jetzt damit anmelden.
 email-verified-title = Ihre E-Mail-Adresse ist bestätigt
@@ -292,6 +299,8 @@ notice-totp-off = Wir fragen nicht mehr nach einem Code.
 notice-role-changed = Die Rolle ist geändert. Das gilt in wenigen Sekunden.
 notice-member-removed = Der Zugang ist beendet. Das gilt in wenigen Sekunden.
 notice-invitation-sent = Die Einladung ist unterwegs.
+notice-invitation-withdrawn = Die Einladung ist zurückgezogen. Ihr Link funktioniert nicht mehr.
+notice-invitation-accepted = Sie haben die Einladung angenommen und handeln jetzt für die Firma.
 
 ## Firma
 
@@ -300,6 +309,10 @@ search-members = Nach Name oder E-Mail-Adresse suchen
 invite = Kollegin oder Kollegen einladen
 invite-lead = Die eingeladene Person bekommt eine Nachricht mit einem Link. Wer schon ein Konto hat, behält es.
 send-invitation = Einladung senden
+open-invitations = Offene Einladungen
+invitation-ends = gültig bis
+withdraw-invitation = Zurückziehen
+no-role = Keine Rolle
 status-invited = eingeladen
 status-on-hold = gesperrt
 role-of = Rolle von { $name }
@@ -328,6 +341,16 @@ verb-join-request-create = möchte dazukommen
 verb-group-add-member = hat eine Rolle gegeben
 verb-group-remove-member = hat eine Rolle entzogen
 verb-session-end = hat eine Sitzung beendet
+verb-assignment-change-role = hat eine Rolle geändert
+verb-invitation-create = hat jemanden eingeladen
+verb-invitation-withdraw = hat eine Einladung zurückgezogen
+verb-invitation-accept = hat eine Einladung angenommen
+verb-customer-switch-company = handelt für die Firma
+verb-customer-redeem-code = hat sich für die Firma angemeldet
+verb-customer-redeem-device-code = hat ein Gerät für die Firma angemeldet
+verb-customer-exchange-token = hat eine Anwendung für die Firma handeln lassen
+verb-session-choose-entity = hat die Firma gewählt
+verb-family-reuse-detected = ein kopiertes Token wurde abgelehnt
 
 ## Der Postkorb der Demo
 

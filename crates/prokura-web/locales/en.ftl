@@ -81,6 +81,7 @@ problem-company-not-allowed = You may not act for this company any more. Please 
 problem-nothing-chosen = Please choose one.
 problem-role-not-allowed = You may not give this role. Please choose another one.
 problem-already-there = This person is a member already.
+problem-too-many-invitations = Many invitations are still waiting for an answer. Withdraw some of them first.
 problem-not-accepted = This cannot be used here. Please enter something else.
 
 ## Logging in
@@ -176,10 +177,16 @@ back-to-login = Back to the login
 reset-title = Choose a new password
 reset-lead = Afterward you are logged out everywhere else.
 set-password = Set the password
-invitation-title = Welcome
-invitation-company = You can buy for { $company } from now on.
+invitation-title = Invitation
+invitation-company = You are invited to buy for { $company }.
 invitation-by = { $person } has invited you.
 invitation-lead = Choose a password, and you are ready to go.
+invitation-accept-as = You are logged in as { $person }.
+invitation-accept = Accept the invitation
+invitation-log-in = { $username } has an account here. Log in with it to accept.
+invitation-other = This invitation is for { $username }, and you are logged in as { $person }. Log out here, and open the link of the mail again.
+joined-title = Welcome aboard
+joined-text = Your account is ready. Log in with it to buy for { $company }.
 password-set-title = Your password is set
 password-set-text = You can log in with it now.
 email-verified-title = Your e-mail address is confirmed
@@ -292,6 +299,8 @@ notice-totp-off = We do not ask for a code any more.
 notice-role-changed = The role is changed. It takes effect within seconds.
 notice-member-removed = The access is ended. It takes effect within seconds.
 notice-invitation-sent = The invitation is on its way.
+notice-invitation-withdrawn = The invitation is withdrawn. Its link does not work any more.
+notice-invitation-accepted = You accepted the invitation, and act for the company now.
 
 ## Company
 
@@ -300,6 +309,10 @@ search-members = Search by name or e-mail address
 invite = Invite a colleague
 invite-lead = Your colleague gets a message with a link. Whoever has an account already keeps it.
 send-invitation = Send the invitation
+open-invitations = Open invitations
+invitation-ends = good until
+withdraw-invitation = Withdraw
+no-role = No role
 status-invited = invited
 status-on-hold = on hold
 role-of = Role of { $name }
@@ -328,6 +341,16 @@ verb-join-request-create = asked to join
 verb-group-add-member = gave a role
 verb-group-remove-member = took a role away
 verb-session-end = ended a session
+verb-assignment-change-role = changed a role
+verb-invitation-create = invited somebody
+verb-invitation-withdraw = withdrew an invitation
+verb-invitation-accept = accepted an invitation
+verb-customer-switch-company = acts for the company
+verb-customer-redeem-code = logged in for the company
+verb-customer-redeem-device-code = let a device in for the company
+verb-customer-exchange-token = let an application act for the company
+verb-session-choose-entity = chose the company
+verb-family-reuse-detected = a copied token was refused
 
 ## The demo's mail folder
 

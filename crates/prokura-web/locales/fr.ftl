@@ -81,6 +81,7 @@ problem-company-not-allowed = Vous ne pouvez plus agir pour cette entreprise. Ve
 problem-nothing-chosen = Veuillez faire un choix.
 problem-role-not-allowed = Vous ne pouvez pas attribuer ce rôle. Veuillez en choisir un autre.
 problem-already-there = Cette personne est déjà membre.
+problem-too-many-invitations = Beaucoup d’invitations attendent encore une réponse. Retirez-en d’abord quelques-unes.
 problem-not-accepted = Cette valeur ne peut pas être utilisée ici. Veuillez en saisir une autre.
 
 ## Connexion
@@ -176,10 +177,16 @@ back-to-login = Retour à la connexion
 reset-title = Choisissez un nouveau mot de passe
 reset-lead = Vous serez ensuite déconnecté partout ailleurs.
 set-password = Définir le mot de passe
-invitation-title = Bienvenue
-invitation-company = Vous pouvez désormais acheter pour { $company }.
+invitation-title = Invitation
+invitation-company = Vous êtes invité à acheter pour { $company }.
 invitation-by = { $person } vous a invité.
-invitation-lead = Choisissez un mot de passe et tout est prêt.
+invitation-lead = Choisissez un mot de passe, et tout est prêt.
+invitation-accept-as = Vous êtes connecté en tant que { $person }.
+invitation-accept = Accepter l’invitation
+invitation-log-in = { $username } a déjà un compte ici. Connectez-vous avec ce compte pour accepter.
+invitation-other = Cette invitation est pour { $username }, et vous êtes connecté en tant que { $person }. Déconnectez-vous ici, puis ouvrez à nouveau le lien du message.
+joined-title = Bienvenue
+joined-text = Votre compte est prêt. Connectez-vous avec ce compte pour acheter pour { $company }.
 password-set-title = Votre mot de passe est défini
 password-set-text = Vous pouvez maintenant l’utiliser pour vous connecter.
 email-verified-title = Votre adresse e-mail est confirmée
@@ -292,6 +299,8 @@ notice-totp-off = Nous ne demandons plus de code.
 notice-role-changed = Le rôle est modifié. Le changement prend effet en quelques secondes.
 notice-member-removed = L’accès est terminé. Le changement prend effet en quelques secondes.
 notice-invitation-sent = L’invitation est en route.
+notice-invitation-withdrawn = L’invitation est retirée. Son lien ne fonctionne plus.
+notice-invitation-accepted = Vous avez accepté l’invitation et agissez maintenant pour l’entreprise.
 
 ## Entreprise
 
@@ -300,6 +309,10 @@ search-members = Rechercher par nom ou adresse e-mail
 invite = Inviter un collègue
 invite-lead = Votre collègue reçoit un message contenant un lien. S’il a déjà un compte, il le garde.
 send-invitation = Envoyer l’invitation
+open-invitations = Invitations en attente
+invitation-ends = valable jusqu’au
+withdraw-invitation = Retirer
+no-role = Aucun rôle
 status-invited = invitation envoyée
 status-on-hold = accès suspendu
 role-of = Rôle de { $name }
@@ -328,6 +341,16 @@ verb-join-request-create = souhaite rejoindre l’entreprise
 verb-group-add-member = a attribué un rôle
 verb-group-remove-member = a retiré un rôle
 verb-session-end = a mis fin à une session
+verb-assignment-change-role = a changé un rôle
+verb-invitation-create = a invité quelqu’un
+verb-invitation-withdraw = a retiré une invitation
+verb-invitation-accept = a accepté une invitation
+verb-customer-switch-company = agit pour l’entreprise
+verb-customer-redeem-code = s’est connecté pour l’entreprise
+verb-customer-redeem-device-code = a connecté un appareil pour l’entreprise
+verb-customer-exchange-token = a laissé une application agir pour l’entreprise
+verb-session-choose-entity = a choisi l’entreprise
+verb-family-reuse-detected = un jeton copié a été refusé
 
 ## La boîte aux lettres de la démo
 

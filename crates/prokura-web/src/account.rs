@@ -3,6 +3,7 @@
 
 mod around;
 mod companies;
+mod company;
 mod email;
 mod factors;
 mod passkeys;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Web> {
         .merge(passkeys::routes())
         .merge(sessions::routes())
         .merge(companies::routes())
+        .merge(company::routes())
         .merge(around::routes())
 }
 
@@ -47,7 +49,7 @@ fn frame(account: &Account, section: Section, params: &Params) -> AccountFrame {
         section,
         person: name,
         acting_for: account.acting_for.as_ref().map(badge),
-        is_company_admin: false,
+        is_company_admin: account.is_company_admin,
         notice: Notice::of_word(filled(params, "done")),
     }
 }

@@ -8,6 +8,7 @@ mod caller;
 mod clients;
 mod customers;
 mod fault;
+mod invitations;
 mod keys;
 mod legal_entities;
 mod openapi;
@@ -46,6 +47,7 @@ fn documented() -> OpenApiRouter<Web> {
         .merge(customers::routes())
         .merge(legal_entities::routes())
         .merge(assignments::routes())
+        .merge(invitations::routes())
         .merge(segments::routes())
         .merge(sessions::routes())
         .merge(keys::routes())

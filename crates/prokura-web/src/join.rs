@@ -1,6 +1,7 @@
 //! Becoming a customer, and getting back in without the password. Known and unknown addresses see the same (S-102), and
 //! the link of a mail is used up by a button, never by looking at its page (S-110 for mail scanners, S-106).
 
+mod invitation;
 mod recover;
 mod sign_up;
 
@@ -11,7 +12,7 @@ use prokura_engine::Whose;
 use prokura_jose::Secret;
 
 pub(crate) fn routes() -> Router<Web> {
-    Router::new().merge(recover::routes()).merge(sign_up::routes())
+    Router::new().merge(recover::routes()).merge(invitation::routes()).merge(sign_up::routes())
 }
 
 /// What is wrong with a new password of somebody; the error is the answer.

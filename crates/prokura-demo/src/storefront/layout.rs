@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub(super) basket_count: Option<usize>,
     pub(super) notice: Option<Notice>,
     pub(super) form_token: String,
+    /// Where the demo shows its mails.
+    pub(super) mails_path: Option<String>,
     /// Where a switch of company leads: the list of what is shown, since one thing of it may not exist there.
     pub(super) after_switch: &'static str,
 }
@@ -84,6 +86,7 @@ impl Frame {
             basket_count,
             notice: visit.take_notice(),
             form_token: visit.form_token(),
+            mails_path: visit.app.config.mails_path.clone(),
             after_switch: match section {
                 "orders" => "/orders",
                 "basket" => "/basket",

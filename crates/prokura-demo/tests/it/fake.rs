@@ -126,6 +126,7 @@ impl Fake {
             client_id: CLIENT_ID.to_owned(),
             shop_name: "Kontor".to_owned(),
             is_https: false,
+            mails_path: None,
             sample_logins: Vec::new(),
         }
     }

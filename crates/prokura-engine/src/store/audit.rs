@@ -41,7 +41,7 @@ pub(crate) fn entry_mac(key: &[u8; 32], tenant: &TenantId, event: &AuditEvent) -
     URL_SAFE_NO_PAD.encode(context.sign().as_ref())
 }
 
-fn event(row: &Row) -> Result<(AuditEvent, String), StoreError> {
+pub(super) fn event(row: &Row) -> Result<(AuditEvent, String), StoreError> {
     let event = AuditEvent {
         id: row.get(0)?,
         at: row.get(1)?,

@@ -344,6 +344,7 @@ impl Tx<'_> {
         for statement in [
             "DELETE FROM customer_groups WHERE tenant_id = $1 AND legal_entity_id = $2",
             "DELETE FROM join_requests WHERE tenant_id = $1 AND legal_entity_id = $2",
+            "DELETE FROM invitations WHERE tenant_id = $1 AND legal_entity_id = $2",
             "DELETE FROM legal_entity_locations WHERE tenant_id = $1 AND legal_entity_id = $2",
             "DELETE FROM legal_entities WHERE tenant_id = $1 AND id = $2",
         ] {

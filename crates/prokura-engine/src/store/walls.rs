@@ -16,8 +16,8 @@ use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
     Cast, assignment, authorization, build, category, ceremony, client, client_row, company, context, device, errand,
-    event, family, group, group_row, id, item, key, link, location, member, passkey, pending, seal, segment, session,
-    site, template, token, viewer,
+    event, family, group, group_row, id, invitation, item, key, link, location, member, passkey, pending, seal,
+    segment, session, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -72,6 +72,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_pending_logins", "goes by age, by keys that name the tenant"),
     ("forget_ceremonies", "goes by age, by keys that name the tenant"),
     ("forget_devices", "goes by age, by keys that name the tenant"),
+    ("forget_invitations", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
@@ -169,6 +170,13 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     issue_facts(tenant, &id("sf"), Some(&cast.session), Some(&id("ann"))) => |facts: Option<super::issue::IssueFacts>| {
         facts.is_some_and(|facts| facts.client.is_some() || facts.session.is_some() || facts.customer.is_some())
     };
+    invitation(tenant, &id("in-1"));
+    invitation_by_link(tenant, &SecretHash::of("invitation"), NOW);
+    invitations(tenant, None, None, "", 9);
+    open_invitations(tenant, &id("le-1"), NOW);
+    colleagues(tenant, &id("le-1"), None, 0, 9);
+    count_colleagues(tenant, &id("le-1"), None);
+    audit_events_for_entity(tenant, &id("le-1"), "z", 9);
     join_request(tenant, "j-1");
     join_requests(tenant, None, None, "", 9);
     last_seal(tenant);
@@ -295,6 +303,11 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     insert_errand(tenant, &errand(&cast.fresh("o-1")), NOW);
     pause_errands(tenant, "sf", LATER, 9);
     insert_family(tenant, &family(&id("f-9"), &cast.session, &id("ann"), &cast.acting_for), NOW);
+    insert_invitation(tenant, &invitation(&id("in-9"), "new@a.example"), NOW);
+    set_invitation_link(tenant, &id("in-1"), &SecretHash::of("other"), NOW);
+    accept_invitation(tenant, &SecretHash::of("invitation"), &id("ann"), NOW);
+    withdraw_invitation(tenant, &id("in-1"), NOW);
+    replace_invitation(tenant, &id("le-1"), "invited@a.example", NOW);
     insert_join_request(tenant, "j-9", &id("bob"), &id("le-1"), NOW);
     insert_link(tenant, &cast.unused_token, &link(&id("ann")), NOW);
     insert_legal_entity(tenant, &id(&cast.fresh("le-1")), &company(None), NOW);

@@ -1,11 +1,11 @@
 //! Every page with something in it, for the tests and for looking at them.
 
 use super::view::{
-    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangeEmail, ChangePassword, Companies, CompanyBadge,
-    CompanyChoice, Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field,
-    ForgottenPassword, Identifier, Invitation, Invite, Link, LogOut, MailFolder, MailView, Member, MemberStatus,
-    Members, Message, MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile, RecoveryCodes,
-    ResetPassword, Role, ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
+    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangeEmail, ChangePassword, Companies, CompanyBadge, CompanyChoice,
+    Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword,
+    Identifier, Invitation, InvitationStep, InvitationView, Invite, Link, LogOut, MailFolder, MailView, Member,
+    MemberStatus, Members, Message, MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile,
+    RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
 };
 use prokura_domain::Timestamp;
 
@@ -148,15 +148,33 @@ fn join() -> Vec<Sample> {
         ),
         sample(
             "invitation",
-            Invitation {
-                token: "pkr_lt_x".to_owned(),
-                username: username(),
-                company: Some("Bergmann Anlagenbau GmbH & Co. KG".to_owned()),
-                invited_by: Some("Max Bergmann".to_owned()),
-                new_password: Field::default(),
-            },
+            invitation(InvitationStep::Join {
+                given_name: Field::of("Erika"),
+                family_name: Field::default(),
+                new_password: Field::wrong(Problem::PasswordTooShort { least: 8 }),
+            }),
         ),
+        sample("invitation-log-in", invitation(InvitationStep::LogIn)),
+        sample(
+            "invitation-accept",
+            invitation(InvitationStep::Accept { person: username(), customer: "c".to_owned() }),
+        ),
+        sample(
+            "invitation-other",
+            invitation(InvitationStep::OtherPerson { person: "somebody.else@bergmann.example".to_owned() }),
+        ),
+        sample("joined", Message::Joined { company: "Bergmann Anlagenbau GmbH & Co. KG".to_owned(), link: link(None) }),
     ]
+}
+
+fn invitation(step: InvitationStep) -> Invitation {
+    Invitation {
+        token: "pkr_in_x".to_owned(),
+        username: "erika.mustermann@bergmann-anlagenbau.example".to_owned(),
+        company: "Bergmann Anlagenbau GmbH & Co. KG".to_owned(),
+        invited_by: Some("Max Bergmann".to_owned()),
+        step,
+    }
 }
 
 fn link(client: Option<&str>) -> Link {
@@ -351,6 +369,12 @@ fn company() -> Vec<Sample> {
                 members,
                 roles: roles(),
                 query: String::new(),
+                invitations: vec![InvitationView {
+                    id: "i".to_owned(),
+                    email: "new.colleague@bergmann-anlagenbau.example".to_owned(),
+                    role: "Buyer".to_owned(),
+                    ends_at: NOW,
+                }],
                 pager: Pager { page: 1, last: 3 },
                 problem: Some(Problem::RoleNotAllowed),
             },

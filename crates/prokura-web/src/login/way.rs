@@ -83,7 +83,7 @@ pub(super) fn chrome_of(visit: &Visit, flow: &Authorization) -> Chrome {
     }
 }
 
-/// A page of the account below the tenant's base: what a link may name as the place to come back to, and nothing else on
+/// A page of the account below the tenant's base, or one of the two others that need a login: what a link may name as the place to come back to, and nothing else on
 /// this server or any other (S-96).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReturnTo(String);
@@ -106,7 +106,7 @@ impl ReturnTo {
         let is_query = query
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'&' | b'%' | b'+' | b'-' | b'_' | b'.' | b'~'));
-        let is_page = is_page || path == "/device";
+        let is_page = is_page || path == "/device" || path == "/invitation";
         if is_page && is_query && text.len() <= 500 { Self(text.to_owned()) } else { Self::default() }
     }
 }
@@ -121,7 +121,13 @@ mod tests {
 
     #[test]
     fn s96_a_login_leads_to_a_page_of_the_account_and_nowhere_else() {
-        for good in ["/account", "/account/sessions", "/account/companies?q=M%C3%BCller+AG&page=2", "/account?done=x"] {
+        for good in [
+            "/account",
+            "/account/sessions",
+            "/account/companies?q=M%C3%BCller+AG&page=2",
+            "/account?done=x",
+            "/invitation?token=pkr_in_x-Y",
+        ] {
             assert_eq!(ReturnTo::of(good).0, good);
         }
         for bad in [

@@ -15,10 +15,10 @@ pub use account::{
     AccountFrame, AddPasskey, AddTotp, ChangeEmail, ChangePassword, MyCompanies, Notice, Passkey, Profile,
     RecoveryCodes, Section, Security, SessionView, Sessions,
 };
-pub use company::{Activity, ActivityEntry, Invite, Member, MemberStatus, Members, Role};
+pub use company::{Activity, ActivityEntry, InvitationView, Invite, Member, MemberStatus, Members, Role};
 pub use device::Device;
 pub use form::{Field, Problem};
-pub use join::{Confirm, Confirmation, ForgottenPassword, Invitation, ResetPassword, SignUp};
+pub use join::{Confirm, Confirmation, ForgottenPassword, Invitation, InvitationStep, ResetPassword, SignUp};
 pub use log_in::{
     Companies, CompanyBadge, CompanyChoice, Consent, DeviceCode, DeviceConsent, Identifier, Pager, Partner, Password,
     ScopeView, SecondFactor,

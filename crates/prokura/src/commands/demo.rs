@@ -1,6 +1,8 @@
 //! `prokura demo`: identity, gateway, a sample shop and a storefront in one process on the embedded database, with
 //! sample data. Starting it again changes nothing and keeps what was done.
 
+mod mails;
+
 use super::say;
 use crate::{
     app,
@@ -60,8 +62,13 @@ pub(super) async fn demo(
     let begun = Instant::now();
     let shop_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the shop")?;
     let storefront_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the storefront")?;
-    let config =
-        configuration(folder, port, gateway_port, shop_listener.local_addr()?, storefront_listener.local_addr()?)?;
+    let mails_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the mails")?;
+    let upstreams = Upstreams {
+        shop: shop_listener.local_addr()?,
+        storefront: storefront_listener.local_addr()?,
+        mails: mails_listener.local_addr()?,
+    };
+    let config = configuration(folder, port, gateway_port, &upstreams)?;
     super::serve::start_logging(&config)?;
     let node = Node::start(&config).await?;
     let gateway_url = format!("http://127.0.0.1:{}", node.gateway.map_or(gateway_port, |address| address.port()));
@@ -96,6 +103,7 @@ pub(super) async fn demo(
         shop_name: "Kontor".to_owned(),
         is_https: false,
         sample_logins,
+        mails_path: Some(mails::PATH.to_owned()),
     };
     let (end, ending) = watch::channel(false);
     let until = |mut ending: watch::Receiver<bool>| async move {
@@ -105,7 +113,9 @@ pub(super) async fn demo(
     let shop_task = tokio::spawn(serve(shop_listener, shop_service, Limits::default(), until(ending.clone())));
     let storefront_service = router_service(storefront::router(storefront_config));
     let storefront_task =
-        tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(ending)));
+        tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(ending.clone())));
+    let mails_service = router_service(mails::router(config.mail.folder.clone()));
+    let mails_task = tokio::spawn(serve(mails_listener, mails_service, Limits::default(), until(ending)));
 
     write_env(folder, &prokura_url, &gateway_url, &tenant, &cast, &env)?;
     say(&format!(
@@ -114,11 +124,13 @@ pub(super) async fn demo(
          Log in as    {}   password {}\n               \
          acts for {}\n\n  \
          Identity     {prokura_url}\n  \
+         Mails        {gateway_url}{}\n  \
          For programs {}\n\nStop with Ctrl-C.",
         begun.elapsed().as_millis(),
         cast.email,
         cast.password,
         cast.legal_entities.join(" and "),
+        mails::PATH,
         folder.join(ENV_FILE).display(),
     ))?;
 
@@ -129,17 +141,18 @@ pub(super) async fn demo(
     }
     let _ = end.send(true);
     node.stop().await?;
-    let _ = tokio::join!(shop_task, storefront_task);
+    let _ = tokio::join!(shop_task, storefront_task, mails_task);
     Ok(ExitCode::SUCCESS)
 }
 
-fn configuration(
-    folder: &Path,
-    port: u16,
-    gateway_port: u16,
+/// What is behind the gateway.
+struct Upstreams {
     shop: SocketAddr,
     storefront: SocketAddr,
-) -> anyhow::Result<Config> {
+    mails: SocketAddr,
+}
+
+fn configuration(folder: &Path, port: u16, gateway_port: u16, upstreams: &Upstreams) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], port));
     config.server.public_url = format!("http://127.0.0.1:{port}");
@@ -156,10 +169,11 @@ fn configuration(
                 Require::Guest => "guest",
                 Require::Customer => "customer",
             };
-            route(path, shop, require)
+            route(path, upstreams.shop, require)
         })
         .collect();
-    routes.push(route("/", storefront, "none"));
+    routes.extend(mails::paths().into_iter().map(|path| route(path, upstreams.mails, "none")));
+    routes.push(route("/", upstreams.storefront, "none"));
     let policy: GatewayConfig = serde_json::from_value(json!({ "routes": routes })).context("the demo's routes")?;
     config.gateway = GatewaySection { listen: Some(SocketAddr::from(([127, 0, 0, 1], gateway_port))), policy };
     Ok(config)

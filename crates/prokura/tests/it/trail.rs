@@ -11,7 +11,9 @@ async fn s143_every_step_of_the_main_job_is_in_the_trail(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
     let acting = world.acting("le-1").await;
     let _ = world.log_in("wrong horse").await;
-    let _ = world.refresh(&acting.refresh.unwrap().token, Some("le-3")).await;
+    let token = acting.refresh.unwrap().token;
+    world.refresh(&token, Some("le-1")).await.unwrap();
+    let _ = world.refresh(&token, Some("le-3")).await;
     world.engine().seal_audit().await.unwrap();
     let verdict = world.engine().verify_audit(&world.tenant.id, None).await.unwrap();
     assert_eq!(verdict.fault, None);
@@ -27,6 +29,7 @@ async fn s143_every_step_of_the_main_job_is_in_the_trail(database: Database) {
         ("guest.begin", "done"),
         ("customer.log_in", "done"),
         ("customer.log_in", "refused"),
+        ("customer.switch_company", "done"),
         ("customer.refresh", "done"),
         ("customer.refresh", "refused"),
     ] {

@@ -4,9 +4,9 @@
 use super::StoreError;
 use prokura_domain::{
     AddressId, AssignmentId, AssignmentKind, AuditEventId, AuthorizationId, ClientId, ClientKind, CompanyKind,
-    CustomerId, CustomerKind, CustomerState, FamilyId, FamilyState, GrantId, GroupId, KeyId, LegalEntityId, LocationId,
-    LocationKind, MemberKind, OperatorId, RevocationKind, Scopes, SegmentId, SegmentItemKind, SegmentState, SessionId,
-    SessionState, SiteId, TenantId, Timestamp, TokenId,
+    CustomerId, CustomerKind, CustomerState, FamilyId, FamilyState, GrantId, GroupCode, GroupId, InvitationId, KeyId,
+    LegalEntityId, LocationId, LocationKind, MemberKind, OperatorId, RevocationKind, Scopes, SegmentId,
+    SegmentItemKind, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp, TokenId,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -96,6 +96,8 @@ text_columns!(
     CustomerId,
     CustomerKind,
     CustomerState,
+    GroupCode,
+    InvitationId,
     FamilyId,
     FamilyState,
     GrantId,

@@ -328,6 +328,35 @@ CREATE TABLE join_requests (
 CREATE INDEX join_requests_by_entity ON join_requests (tenant_id, legal_entity_id, id);
 CREATE UNIQUE INDEX join_requests_one_pending ON join_requests (tenant_id, customer_id, legal_entity_id) WHERE state = 'pending';
 
+-- Somebody was asked to act for a company, by a mail to one address. What its link opens with is kept as a hash, made
+-- when the mail is written.
+CREATE TABLE invitations (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    hash TEXT,
+    legal_entity_id TEXT NOT NULL,
+    group_code TEXT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    given_name TEXT NOT NULL,
+    family_name TEXT NOT NULL,
+    inviter_kind TEXT NOT NULL,
+    inviter_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'accepted', 'withdrawn')),
+    state_at BIGINT NOT NULL,
+    customer_id TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, legal_entity_id) REFERENCES legal_entities (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX invitations_by_link ON invitations (tenant_id, hash) WHERE hash IS NOT NULL;
+CREATE UNIQUE INDEX invitations_one_open ON invitations (tenant_id, legal_entity_id, email_key) WHERE state = 'open';
+CREATE INDEX invitations_by_address ON invitations (tenant_id, email_key);
+CREATE INDEX invitations_by_customer ON invitations (tenant_id, customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX invitations_by_end ON invitations (expires_at);
+
 CREATE TABLE categories (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
     id TEXT NOT NULL,
@@ -683,6 +712,10 @@ CREATE TABLE audit_events (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_kind, subject_id, id);
+
+-- What was done for a company, without the refreshing of tokens, which is most of the trail.
+CREATE INDEX audit_events_by_entity ON audit_events (tenant_id, legal_entity_id, id)
+    WHERE legal_entity_id IS NOT NULL AND verb <> 'customer.refresh';
 
 -- Entries no seal has closed over yet, with their codes.
 CREATE TABLE audit_unsealed (

@@ -3,8 +3,8 @@
 use super::{
     super::{
         CeremonyRow, ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer,
-        NewErrand, NewFamily, NewLink, NewRefreshToken, NewSession, PasskeyRow, PendingLoginRow, SealRow, Site, Store,
-        StoreError,
+        NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, PasskeyRow, PendingLoginRow,
+        SealRow, Site, Store, StoreError,
     },
     LATER, NOW,
 };
@@ -14,9 +14,9 @@ use crate::{
     Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, assurance::Proven, one_time_link::Purpose,
 };
 use prokura_domain::{
-    ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, LocationKind,
-    MemberKind, RefreshPolicy, Revocation, RevocationKind, Scopes, SegmentItemKind, SegmentState, SessionId, TenantId,
-    Validity,
+    ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, GroupCode,
+    InvitationId, LocationKind, MemberKind, RefreshPolicy, Revocation, RevocationKind, Scopes, SegmentItemKind,
+    SegmentState, SessionId, TenantId, Validity,
 };
 use prokura_jose::SecretHash;
 use serde_json::Map;
@@ -79,6 +79,20 @@ pub(super) fn company(parent: Option<&str>) -> CreateLegalEntity {
         kind: CompanyKind::Company,
         parent: parent.map(id),
         details: LegalEntityDetails { registration_id: Some("HRB 1".to_owned()), ..LegalEntityDetails::default() },
+    }
+}
+
+pub(super) fn invitation<'a>(name: &'a InvitationId, email_key: &'a str) -> NewInvitation<'a> {
+    NewInvitation {
+        id: name,
+        legal_entity: Box::leak(Box::new(id("le-1"))),
+        group: GroupCode::Buyer,
+        email: email_key,
+        email_key,
+        given_name: "",
+        family_name: "",
+        inviter: ("system", "-"),
+        expires_at: LATER,
     }
 }
 
@@ -315,7 +329,7 @@ pub(super) fn event(event: &str) -> AuditEvent {
         verb: "test.done".to_owned(),
         subject_kind: "customer".to_owned(),
         subject_id: "ann".to_owned(),
-        legal_entity: None,
+        legal_entity: Some("le-1".to_owned()),
         client: None,
         session: None,
         outcome: Outcome::Done,
@@ -436,6 +450,8 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_join_request(&acme, "j-1", &id("ann"), &id("le-1"), NOW).await?;
     tx.insert_link(&acme, &cast.link, &link(&id("ann")), NOW).await?;
     tx.insert_errand(&acme, &errand("o-1"), NOW).await?;
+    tx.insert_invitation(&acme, &invitation(&id("in-1"), "invited@a.example"), NOW).await?;
+    tx.set_invitation_link(&acme, &id("in-1"), &SecretHash::of("invitation"), NOW).await?;
     for (pushed, name) in [(None, "au-1"), (None, "au-2"), (Some("pushed"), "au-3")] {
         tx.insert_authorization(&acme, &authorization(pushed, name), NOW).await?;
     }

@@ -93,11 +93,15 @@ pub enum Notice {
     MemberRemoved,
     /// An invitation is on its way.
     InvitationSent,
+    /// An invitation is taken back.
+    InvitationWithdrawn,
+    /// An invitation is accepted.
+    InvitationAccepted,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ProfileSaved,
         Self::PasswordChanged,
         Self::EmailAsked,
@@ -111,6 +115,8 @@ impl Notice {
         Self::RoleChanged,
         Self::MemberRemoved,
         Self::InvitationSent,
+        Self::InvitationWithdrawn,
+        Self::InvitationAccepted,
     ];
 
     /// The word for an address.
@@ -129,6 +135,8 @@ impl Notice {
             Self::RoleChanged => "role-changed",
             Self::MemberRemoved => "member-removed",
             Self::InvitationSent => "invitation-sent",
+            Self::InvitationWithdrawn => "invitation-withdrawn",
+            Self::InvitationAccepted => "invitation-accepted",
         }
     }
 

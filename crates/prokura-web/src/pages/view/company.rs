@@ -28,6 +28,8 @@ pub struct Members {
     pub roles: Vec<Role>,
     /// What was searched for.
     pub query: String,
+    /// Invitations nobody has accepted yet. Posts `invitation` and `action=withdraw` to the same address.
+    pub invitations: Vec<InvitationView>,
     /// Where in the list.
     pub pager: Pager,
     /// Why the last change was refused.
@@ -39,6 +41,19 @@ impl Members {
     fn list(&self, chrome: &Chrome) -> String {
         format!("{}/account/company/members?q={}&page=", chrome.base, query_value(&self.query))
     }
+}
+
+/// An invitation nobody has accepted yet.
+#[derive(Clone, Debug)]
+pub struct InvitationView {
+    /// What the form posts.
+    pub id: String,
+    /// Where it went.
+    pub email: String,
+    /// As what.
+    pub role: String,
+    /// When it ends.
+    pub ends_at: Timestamp,
 }
 
 /// Whether somebody can act for the company already.

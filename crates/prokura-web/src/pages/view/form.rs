@@ -74,6 +74,8 @@ pub enum Problem {
     RoleNotAllowed,
     /// There is such an entry already; only where this tells nothing about strangers.
     AlreadyThere,
+    /// Too many invitations wait for an answer.
+    TooManyInvitations,
     /// This cannot be entered here.
     NotAccepted,
 }
@@ -99,6 +101,7 @@ impl Problem {
             Self::NothingChosen => t.text("problem-nothing-chosen"),
             Self::RoleNotAllowed => t.text("problem-role-not-allowed"),
             Self::AlreadyThere => t.text("problem-already-there"),
+            Self::TooManyInvitations => t.text("problem-too-many-invitations"),
             Self::NotAccepted => t.text("problem-not-accepted"),
         }
     }

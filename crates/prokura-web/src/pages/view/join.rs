@@ -1,7 +1,7 @@
 //! Becoming a customer, and getting back in without the password.
 
 use super::form::{Field, Input, Kind, with_focus};
-use super::shown_by;
+use super::{Chrome, query_value, shown_by};
 use crate::pages::texts::Texts;
 
 /// Open sign-up. Posts `username`, `given_name`, `family_name`, `company_name` and `password` to `{base}/sign-up`.
@@ -64,24 +64,88 @@ impl ResetPassword {
     }
 }
 
-/// The first password, from the link in an invitation. Posts `token` and `new_password` to `{base}/password/reset`.
-#[derive(Clone, Debug, Default)]
+/// What somebody who was invited does next.
+#[derive(Clone, Debug)]
+pub enum InvitationStep {
+    /// They make an account. Posts `token`, `given_name`, `family_name`, `new_password` and `action=join`.
+    Join {
+        /// The given name.
+        given_name: Field,
+        /// The family name.
+        family_name: Field,
+        /// The first password.
+        new_password: Field,
+    },
+    /// They have an account and log in.
+    LogIn,
+    /// They are logged in. Posts `token`, `customer` and `action=accept`.
+    Accept {
+        /// As whom.
+        person: String,
+        /// Their id: a page shown to one login is not answered by another.
+        customer: String,
+    },
+    /// Somebody else is logged in.
+    OtherPerson {
+        /// Who.
+        person: String,
+    },
+}
+
+/// What the link of an invitation leads to. Posts to `{base}/invitation`.
+#[derive(Clone, Debug)]
 pub struct Invitation {
     /// The secret of the link.
     pub token: String,
     /// The e-mail address the invitation went to.
     pub username: String,
     /// To which company.
-    pub company: Option<String>,
-    /// Who invited.
+    pub company: String,
+    /// Who invited; `None` for the shop.
     pub invited_by: Option<String>,
-    /// The first password.
-    pub new_password: Field,
+    /// What comes next.
+    pub step: InvitationStep,
 }
 
 impl Invitation {
-    fn inputs(&self) -> [Input<'_>; 1] {
-        with_focus([new_password(&self.new_password)])
+    fn inputs(&self) -> Vec<Input<'_>> {
+        let InvitationStep::Join { given_name, family_name, new_password: password } = &self.step else {
+            return Vec::new();
+        };
+        let [given_name, family_name, password] = with_focus([
+            Input::new("given_name", Kind::Text, "given-name", "given-name", given_name),
+            Input::new("family_name", Kind::Text, "family-name", "family-name", family_name),
+            new_password(password),
+        ]);
+        vec![given_name, family_name, password]
+    }
+
+    /// Who is logged in and may accept: the name and the id.
+    fn accepting(&self) -> Option<(&str, &str)> {
+        match &self.step {
+            InvitationStep::Accept { person, customer } => Some((person, customer)),
+            InvitationStep::Join { .. } | InvitationStep::LogIn | InvitationStep::OtherPerson { .. } => None,
+        }
+    }
+
+    const fn is_join(&self) -> bool {
+        matches!(self.step, InvitationStep::Join { .. })
+    }
+
+    /// What to tell somebody else.
+    fn other(&self, t: &Texts) -> Option<String> {
+        match &self.step {
+            InvitationStep::OtherPerson { person } => {
+                Some(t.with_two("invitation-other", ("username", &self.username), ("person", person)))
+            }
+            InvitationStep::Join { .. } | InvitationStep::LogIn | InvitationStep::Accept { .. } => None,
+        }
+    }
+
+    /// The login that leads back here.
+    fn login(&self, chrome: &Chrome) -> String {
+        let here = format!("/invitation?token={}", query_value(&self.token));
+        format!("{}/login?to={}", chrome.base, query_value(&here))
     }
 }
 

@@ -56,6 +56,13 @@ pub enum Message {
         /// On to the login.
         link: Link,
     },
+    /// An account was made by an invitation.
+    Joined {
+        /// The company.
+        company: String,
+        /// On to the login.
+        link: Link,
+    },
     /// The other device is logged in.
     DeviceAllowed,
     /// The other device is not logged in.
@@ -73,6 +80,7 @@ impl Message {
             Self::SignUpSent { .. } | Self::ResetSent { .. } => "mail-sent-title",
             Self::PasswordSet { .. } => "password-set-title",
             Self::EmailVerified { .. } => "email-verified-title",
+            Self::Joined { .. } => "joined-title",
             Self::DeviceAllowed => "device-allowed-title",
             Self::DeviceDenied => "device-denied-title",
             Self::LoggedOut { .. } => "logged-out-title",
@@ -85,6 +93,7 @@ impl Message {
             Self::ResetSent { username } => t.with("reset-sent-text", "username", username),
             Self::PasswordSet { .. } => t.text("password-set-text"),
             Self::EmailVerified { .. } => t.text("email-verified-text"),
+            Self::Joined { company, .. } => t.with("joined-text", "company", company),
             Self::DeviceAllowed => t.text("device-allowed-text"),
             Self::DeviceDenied => t.text("device-denied-text"),
             Self::LoggedOut { .. } => t.text("logged-out-text"),
@@ -96,13 +105,17 @@ impl Message {
         match self {
             Self::SignUpSent { .. } | Self::ResetSent { .. } => Some(t.text("mail-sent-aside")),
             Self::LoggedOut { .. } => Some(t.text("logged-out-aside")),
-            Self::PasswordSet { .. } | Self::EmailVerified { .. } | Self::DeviceAllowed | Self::DeviceDenied => None,
+            Self::PasswordSet { .. }
+            | Self::EmailVerified { .. }
+            | Self::Joined { .. }
+            | Self::DeviceAllowed
+            | Self::DeviceDenied => None,
         }
     }
 
     fn link(&self) -> Option<&Link> {
         match self {
-            Self::PasswordSet { link } | Self::EmailVerified { link } => Some(link),
+            Self::PasswordSet { link } | Self::EmailVerified { link } | Self::Joined { link, .. } => Some(link),
             Self::LoggedOut { link } => link.as_ref(),
             Self::SignUpSent { .. } | Self::ResetSent { .. } | Self::DeviceAllowed | Self::DeviceDenied => None,
         }

@@ -51,6 +51,7 @@ fn body(operation: &str) -> Option<Value> {
         "set_customer_password" => json!({ "password": "another horse" }),
         "create_legal_entity" | "put_legal_entity" => json!({ "name": "changed" }),
         "set_legal_entity_state" => json!({ "is_active": false }),
+        "create_invitation" => json!({ "email": "new@a.example", "legal_entity_id": "le-3", "group": "B2B_BUYER" }),
         "create_assignment" => json!({ "customer_id": "x", "legal_entity_id": "le-3" }),
         "change_assignment" => json!({ "kind": "BILLING" }),
         "rotate_keys" => json!({ "is_at_once": true }),
@@ -83,6 +84,15 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
     let key = server.engine.keys(&office.world.tenant).await.unwrap()[0].kid.to_string();
     let foreign_admin = operator(server, &[("other", "admin")]).await;
     let viewer = operator(server, &[("acme", "viewer")]).await;
+    let invite = prokura_engine::Invite {
+        legal_entity: "le-1".parse().unwrap(),
+        group: prokura_domain::GroupCode::Buyer,
+        email: prokura_domain::Email::parse("invited@a.example").unwrap(),
+        given_name: String::new(),
+        family_name: String::new(),
+    };
+    let (system, from) = (prokura_engine::Actor::System, crate::arrange::origin());
+    let invitation = server.engine.invite(&office.world.tenant, &invite, &system, &from).await.unwrap().id.to_string();
     let there = |path: &str| {
         path.replace("{tenant}", "acme")
             .replace("{site}", "main")
@@ -93,10 +103,13 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
             .replace("{session}", &session)
             .replace("{key}", &key)
             .replace("{segment}", "seg-1")
+            .replace("{invitation}", &invitation)
     };
     let never = |path: &str| {
         let mut path = path.replace("{tenant}", "acme");
-        for name in ["site", "client", "customer", "legal_entity", "assignment", "session", "key", "segment"] {
+        for name in
+            ["site", "client", "customer", "legal_entity", "assignment", "session", "key", "segment", "invitation"]
+        {
             path = path.replace(&format!("{{{name}}}"), "never-was");
         }
         path
