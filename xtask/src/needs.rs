@@ -20,6 +20,11 @@ const NEEDS: &[Need] = &[
     Need { what: "the PostgreSQL server", packages: &["postgresql"], is_there: postgres_is_there },
     Need { what: "nginx", packages: &["nginx"], is_there: || on_path("nginx") },
     Need { what: "Caddy", packages: &["caddy"], is_there: || on_path("caddy") },
+    Need {
+        what: "Apache with mod_auth_openidc",
+        packages: &["apache2-bin", "libapache2-mod-auth-openidc"],
+        is_there: || on_path("apache2") && Path::new("/usr/lib/apache2/modules/mod_auth_openidc.so").is_file(),
+    },
     // Without a font a headless page has no text.
     Need { what: "Chromium", packages: &["chromium", "fonts-liberation"], is_there: || on_path("chromium") },
     Need { what: "ChromeDriver", packages: &["chromium-driver"], is_there: || on_path("chromedriver") },

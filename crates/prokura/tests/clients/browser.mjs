@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 
 const { EMAIL, PASSWORD, REDIRECT_URI } = process.env;
 
-export async function open() {
+export async function open({ serves = true } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "prokura-browser-"));
   const context = await chromium.launchPersistentContext(folder, {
     executablePath: "/usr/bin/chromium",
@@ -18,10 +18,10 @@ export async function open() {
       "--disable-component-update", "--disable-sync"],
   });
   const server = createServer((_, answer) => answer.end("done"));
-  await new Promise(ready => server.listen(new URL(REDIRECT_URI).port, ready));
+  if (serves) await new Promise(ready => server.listen(new URL(REDIRECT_URI).port, ready));
   const close = async () => {
     await context.close();
-    server.close();
+    if (serves) server.close();
     rmSync(folder, { recursive: true, force: true });
   };
   return { context, close };
@@ -31,9 +31,16 @@ export async function open() {
 export async function visit(context, url, company) {
   const page = await context.newPage();
   await page.goto(url.href ?? url);
+  const end = await walk(page, company, REDIRECT_URI);
+  await page.close();
+  return end;
+}
+
+/** Goes through the pages of a login until the browser is at `target`, and answers with the address. */
+export async function walk(page, company, target) {
   for (let step = 0; step < 6; step++) {
     const at = page.url();
-    if (at.startsWith(REDIRECT_URI)) break;
+    if (at.startsWith(target)) break;
     if (await page.locator("input[name=password]").count()) {
       await page.fill("input[name=password]", PASSWORD);
       await leave(page, () => page.click("button[name=action][value=log_in]"));
@@ -50,8 +57,7 @@ export async function visit(context, url, company) {
     }
   }
   const end = page.url();
-  await page.close();
-  if (!end.startsWith(REDIRECT_URI)) throw new Error(`the login ended at ${end}`);
+  if (!end.startsWith(target)) throw new Error(`the login ended at ${end}`);
   return new URL(end);
 }
 

@@ -45,12 +45,98 @@ async fn two_tabs_race_and_neither_drifts_on_postgresql() {
     run_script(Database::Postgres, "node", "oauth4webapi.mjs").await;
 }
 
+/// Where Debian keeps Apache's modules.
+const APACHE_MODULES: &str = "/usr/lib/apache2/modules";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mod_auth_openidc_runs_unchanged() {
+    let home = home().await;
+    // The background jobs deliver what ends a session to the application.
+    let options = Options { has_background: true, is_clock_frozen: false, is_own_issuer: true, ..Options::default() };
+    let world = World::on(TestServer::start_with(options).await, RefreshPolicy::Family).await;
+    let port = free_port().await;
+    let app = format!("http://127.0.0.1:{port}");
+    let registration = Registration {
+        redirect_uris: vec![format!("{app}/protected/redirect_uri")],
+        post_logout_redirect_uris: vec![format!("{app}/bye.html")],
+        backchannel_logout_uri: Some(format!("{app}/protected/redirect_uri?logout=backchannel")),
+        backchannel_logout_session_required: true,
+        is_first_party: true,
+        ..Registration::default()
+    };
+    let secret = register(&world, "web", ClientKind::Confidential, registration).await.unwrap();
+    let _apache = Apache::start(&world.tenant.issuer, port, &secret).await;
+    let mut command = Command::new("node");
+    command.arg(home.join("mod_auth_openidc.mjs")).env("APP_URL", app);
+    run_client(command, &home, &world, "mod_auth_openidc.mjs").await;
+}
+
+/// Apache with one protected folder, in one process; ends with the test.
+struct Apache {
+    child: std::process::Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Apache {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Apache {
+    async fn start(issuer: &str, port: u16, secret: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        // Started by root, Apache reads its pages as somebody else.
+        std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir_all(at.join("pages/protected")).unwrap();
+        std::fs::write(at.join("pages/protected/index.html"), "for members only").unwrap();
+        std::fs::write(at.join("pages/bye.html"), "bye").unwrap();
+        let modules: String = ["mpm_event", "authn_core", "authz_core", "authz_user", "dir", "auth_openidc"]
+            .map(|name| format!("LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so\n"))
+            .concat();
+        let text = format!(
+            "ServerRoot {at}\nServerName 127.0.0.1:{port}\nListen 127.0.0.1:{port}\nPidFile {at}/pid\n\
+             DefaultRuntimeDir {at}\nMutex file:{at} default\nErrorLog {at}/log\nLogLevel info\n{modules}\
+             User www-data\nGroup www-data\nDocumentRoot {at}/pages\nDirectoryIndex index.html\n\
+             OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration\n\
+             OIDCClientID web\nOIDCClientSecret {secret}\nOIDCRedirectURI http://127.0.0.1:{port}/protected/redirect_uri\n\
+             OIDCCryptoPassphrase {secret}\nOIDCScope \"openid profile email legal_entity offline_access\"\n\
+             OIDCPKCEMethod S256\nOIDCRemoteUserClaim sub\n\
+             OIDCInfoHook iat access_token access_token_expires id_token userinfo refresh_token session\n\
+             <Directory {at}/pages>\nRequire all granted\n</Directory>\n\
+             <Location /protected/>\nAuthType openid-connect\nRequire valid-user\n</Location>\n",
+            at = at.display(),
+        );
+        std::fs::write(at.join("apache.conf"), text).unwrap();
+        let mut command = std::process::Command::new("/usr/sbin/apache2");
+        command.arg("-X").arg("-f").arg(at.join("apache.conf")).stdin(Stdio::null());
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("Apache cannot be started ({error}); install apache2-bin and libapache2-mod-auth-openidc")
+        });
+        let mut apache = Self { child, _folder: folder };
+        let begun = std::time::Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(apache.child.try_wait().unwrap().is_none(), "Apache ended by itself");
+            assert!(begun.elapsed() < Duration::from_secs(20), "Apache does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        apache
+    }
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
 async fn run_script(database: Database, language: &str, script: &str) {
     let home = home().await;
     // Clients measure tokens against the machine's clock, and an issuer by where they found it.
     let options = Options { database, is_clock_frozen: false, is_own_issuer: true, ..Options::default() };
     let world = World::on(TestServer::start_with(options).await, RefreshPolicy::Family).await;
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let port = free_port().await;
     let secret = client(&world, "web", ClientKind::Confidential, port).await.unwrap();
     client(&world, "spa", ClientKind::Public, port).await;
     bound_client(&world).await;
@@ -58,14 +144,20 @@ async fn run_script(database: Database, language: &str, script: &str) {
     let mut command = Command::new(program);
     command
         .arg(home.join(script))
-        .current_dir(&home)
-        .env("ISSUER", &*world.tenant.issuer)
         .env("CLIENT_ID", "web")
         .env("CLIENT_SECRET", secret)
         .env("SPA_CLIENT_ID", "spa")
         .env("BOUND_CLIENT_ID", "bound")
         .env("REDIRECT_URI", format!("http://127.0.0.1:{port}/callback"))
-        .env("LOGGED_OUT_URI", format!("http://127.0.0.1:{port}/logged-out"))
+        .env("LOGGED_OUT_URI", format!("http://127.0.0.1:{port}/logged-out"));
+    run_client(command, &home, &world, script).await;
+}
+
+/// Runs a program that is a client of `world`; it ends well and says so.
+async fn run_client(mut command: Command, home: &Path, world: &World, script: &str) {
+    command
+        .current_dir(home)
+        .env("ISSUER", &*world.tenant.issuer)
         .envs([("EMAIL", "ann@a.example"), ("PASSWORD", PASSWORD)])
         .envs([("LE_1", "le-1"), ("LE_2", "le-2"), ("LE_FOREIGN", "le-3")])
         .kill_on_drop(true);
@@ -77,6 +169,15 @@ async fn run_script(database: Database, language: &str, script: &str) {
 }
 
 async fn client(world: &World, id: &str, kind: ClientKind, port: u16) -> Option<String> {
+    let registration = Registration {
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+        post_logout_redirect_uris: vec![format!("http://127.0.0.1:{port}/logged-out")],
+        ..Registration::default()
+    };
+    register(world, id, kind, registration).await
+}
+
+async fn register(world: &World, id: &str, kind: ClientKind, registration: Registration) -> Option<String> {
     let request = CreateClient {
         id: Some(id.parse().unwrap()),
         name: format!("The {id}"),
@@ -86,11 +187,7 @@ async fn client(world: &World, id: &str, kind: ClientKind, port: u16) -> Option<
         refresh_policy: RefreshPolicy::Rotate { leeway_seconds: 10 },
         access_seconds: None,
         refresh_seconds: None,
-        registration: Registration {
-            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
-            post_logout_redirect_uris: vec![format!("http://127.0.0.1:{port}/logged-out")],
-            ..Registration::default()
-        },
+        registration,
     };
     let made = world.engine().create_client(&world.tenant, &request, &Actor::System, &Origin::local("test")).await;
     made.unwrap().secret.map(|secret| secret.expose().to_owned())
