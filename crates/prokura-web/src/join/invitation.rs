@@ -19,7 +19,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Email;
-use prokura_engine::{Error, OpenInvitation, Profile, Refusal};
+use prokura_engine::{Error, OpenInvitation, Profile, Refusal, Whose};
 use prokura_http::{Params, RequestOrigin};
 use prokura_jose::Secret;
 
@@ -123,8 +123,9 @@ async fn join(web: &Web, visit: &Visit, form: &Params) -> Result<Response, Respo
     let (token, password) = (filled(form, "token"), filled(form, "new_password"));
     let given_name = line(form, "given_name", true);
     let family_name = line(form, "family_name", true);
-    let problem = password_problem(&visit.tenant, password);
     let open = opened(web, visit, token).await?;
+    let words = [&open.invitation.email, &given_name.value, &family_name.value, &open.company].map(String::as_str);
+    let problem = password_problem(web, visit, Whose::Newcomer(&words), password).await?;
     if problem.is_some() || given_name.problem.is_some() || family_name.problem.is_some() {
         let new_password = Field { value: String::new(), problem };
         let step = InvitationStep::Join { given_name, family_name, new_password };
