@@ -1,9 +1,10 @@
-//! The project's own tasks: `cargo xtask test`, `bench`, `tidy` and `generate`. They run on a machine that has Rust, a C compiler
+//! The project's own tasks: `cargo xtask test`, `bench`, `tidy`, `pages` and `generate`. They run on a machine that has Rust, a C compiler
 //! and Debian's package tool, ask nothing, and end with a status other than zero when something is wrong.
 
 mod bench;
 mod generate;
 mod needs;
+mod pages;
 mod process;
 mod suite;
 mod tidy;
@@ -31,6 +32,8 @@ enum Task {
     Bench(bench::Wanted),
     /// Check the rules of the source tree that no compiler knows.
     Tidy,
+    /// Paint every page, light and dark, wide and narrow, into `docs/images/pages`.
+    Pages,
     /// Write the committed files that the program itself can describe: OpenAPI, configuration reference, schema.
     Generate {
         /// Change nothing; fail when a committed file is not what would be written.
@@ -58,6 +61,7 @@ fn run(task: &Task) -> Result<bool> {
         Task::Test { filter } => suite::run(&root, filter.as_deref()),
         Task::Bench(wanted) => bench::run(&root, wanted),
         Task::Tidy => Ok(tidy::report(&tidy::check(&root)?)),
+        Task::Pages => pages::run(&root),
         Task::Generate { check } => generate::run(&root, *check),
     }
 }

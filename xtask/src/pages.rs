@@ -24,7 +24,11 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot clear {}", folder.display()))?;
     }
     step("paint every page", || {
-        execute(cargo(root).args(["test", "--quiet", "--package", "prokura-web", "--lib", TEST]).env("PROKURA_PICTURES", &folder))
+        execute(
+            cargo(root)
+                .args(["test", "--quiet", "--package", "prokura-web", "--lib", TEST])
+                .env("PROKURA_PICTURES", &folder),
+        )
     })?;
     Ok(true)
 }

@@ -1,11 +1,12 @@
 //! Every page with something in it, for the tests and for looking at them.
 
 use super::view::{
-    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangeEmail, ChangePassword, Companies, CompanyBadge, CompanyChoice,
-    Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field, ForgottenPassword,
-    Identifier, Invitation, InvitationStep, InvitationView, Invite, Link, LogOut, MailFolder, MailView, Member,
-    MemberStatus, Members, Message, MyCompanies, Notice, Page, Pager, Partner, Passkey, Password, Problem, Profile,
-    RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor, Section, Security, SessionView, Sessions, SignUp,
+    AccountFrame, Activity, ActivityEntry, AddPasskey, AddTotp, ChangeEmail, ChangePassword, Companies, CompanyBadge,
+    CompanyChoice, Confirm, Confirmation, Consent, Device, DeviceCode, DeviceConsent, ErrorKind, ErrorPage, Field,
+    ForgottenPassword, Identifier, Invitation, InvitationStep, InvitationView, Invite, Link, LogOut, MailFolder,
+    MailView, Member, MemberStatus, Members, Message, MyCompanies, Notice, Page, Pager, Partner, Passkey, Password,
+    Problem, Profile, RecoveryCodes, ResetPassword, Role, ScopeView, SecondFactor, Section, Security, SessionView,
+    Sessions, SignUp,
 };
 use prokura_domain::Timestamp;
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tower::ServiceExt as _;
 
+mod browser;
 #[path = "../../examples/pages/samples.rs"]
 mod samples;
 

@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 const [folder, pictures] = process.argv.slice(2);
 const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const names = readdirSync(folder).filter(name => name.endsWith(".html")).map(name => name.slice(0, -5)).sort();
-const kinds = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
+const kinds = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml" };
 const WIDE = { width: 1100, height: 720 };
 const NARROW = { width: 360, height: 640 };
 const LOOKS = [["wide", "light", WIDE], ["wide", "dark", WIDE], ["narrow", "light", NARROW], ["narrow", "dark", NARROW]];

@@ -49,7 +49,7 @@ fn every_page_is_good_for_everybody_light_and_dark_wide_and_narrow() {
         fs::write(folder.path().join(format!("{name}.html")), page.html(&chrome(Language::English)).unwrap()).unwrap();
     }
     // German has the longest words.
-    for name in ["company-members", "sessions", "security", "companies-many"] {
+    for name in ["company-members", "account-sessions", "account-security", "companies-many"] {
         let (_, page) = samples::all().into_iter().find(|(known, _)| known == name).expect("a page of that name");
         let html = page.html(&chrome(Language::German)).unwrap();
         if std::env::var_os("PROKURA_PICTURES").is_none() {
@@ -75,8 +75,8 @@ fn every_page_is_shown_in_the_documents() {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".webp").to_owned())
         .collect();
     assert_eq!(names, pictures, "`cargo xtask pages` paints them anew");
-    let document = fs::read_to_string(root().join("docs/pages.md")).unwrap();
+    let document = fs::read_to_string(root().join("docs/every-page.md")).unwrap();
     for name in names {
-        assert!(document.contains(&format!("images/pages/{name}.webp")), "docs/pages.md does not show {name}");
+        assert!(document.contains(&format!("images/pages/{name}.webp")), "docs/every-page.md does not show {name}");
     }
 }
