@@ -50,7 +50,7 @@ const provider = new Provider(issuer, {
   clients: [
     client("web", {}),
     client("bound", { dpop_bound_access_tokens: true }),
-    { client_id: "api", client_secret: "secret-of-the-api", grant_types: [], response_types: [], redirect_uris: [],
+    { client_id: "api", client_secret: "secret-of-the-api", id_token_signed_response_alg: "ES256", grant_types: [], response_types: [], redirect_uris: [],
       token_endpoint_auth_method: "client_secret_post", introspection_endpoint_auth_method: "client_secret_post" },
   ],
   jwks: { keys: [signing] },
@@ -135,6 +135,6 @@ for (let number = 0; number < buyers; number += 1) {
   const { person, tokens } = await enter("web", `buyer${number}`);
   const bound = await enter("bound", `buyer${number}`, proof);
   said.buyers.push({ cookie: person.header(), refresh_token: tokens.refresh_token, access_token: tokens.access_token });
-  said.bound.push(bound.tokens.refresh_token);
+  said.bound.push({ cookie: bound.person.header() });
 }
 console.log(JSON.stringify(said));

@@ -52,17 +52,17 @@ fn ours() -> Places {
     }
 }
 
-/// Those of node-oidc-provider, by what it said when it started.
-fn theirs(said: &Value) -> Result<Places> {
-    Ok(Places {
+/// Those of node-oidc-provider, which takes the host that requests name for its own.
+fn theirs() -> Places {
+    Places {
         authorize: "/auth".to_owned(),
         token: "/token".to_owned(),
         introspect: "/token/introspection".to_owned(),
         extra: String::new(),
-        audience: format!("http://{}/token", text(said, "address")?),
+        audience: "http://127.0.0.1:8400/token".to_owned(),
         client: "web",
         bound_client: "bound",
-    })
+    }
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
@@ -198,9 +198,10 @@ fn of_ours(world: &World, connections: usize, course: Course, is_bound: bool) ->
 }
 
 fn of_theirs(said: &Value, connections: usize, course: Course, is_bound: bool) -> Result<Scripts> {
-    let buyers = said.get("buyers").and_then(Value::as_array).context("the peer has no buyers")?;
+    let whose = if is_bound { "bound" } else { "buyers" };
+    let buyers = said.get(whose).and_then(Value::as_array).context("the peer has no buyers")?;
     let cookies = buyers.iter().take(connections).filter_map(|buyer| text(buyer, "cookie").ok().map(str::to_owned));
-    applications(theirs(said)?, cookies, course, is_bound)
+    applications(theirs(), cookies, course, is_bound)
 }
 
 pub(crate) fn codes(world: &World, connections: usize) -> Result<Scripts> {
@@ -257,5 +258,5 @@ pub(crate) fn introspection(world: &World, connections: usize) -> Result<Scripts
 /// It introspects no token that can be read without it, so this one is a refresh token.
 pub(crate) fn peer_introspection(said: &Value, connections: usize) -> Result<Scripts> {
     let token = said.pointer("/buyers/0/refresh_token").and_then(Value::as_str).context("the peer said no token")?;
-    introspections(&theirs(said)?.introspect, "api", "secret-of-the-api", token, connections)
+    introspections(&theirs().introspect, "api", "secret-of-the-api", token, connections)
 }

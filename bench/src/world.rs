@@ -273,6 +273,7 @@ async fn application(engine: &Engine, tenant: &Tenant, id: &str, refresh_policy:
         registration: prokura_engine::Registration {
             redirect_uris: vec![REDIRECT_URI.to_owned()],
             dpop_bound_access_tokens: id == BOUND_APPLICATION,
+            is_first_party: true,
             ..prokura_engine::Registration::default()
         },
     };
