@@ -1,5 +1,5 @@
 //! A browser at a tenant's pages: whose it is, which language it speaks, and what surrounds every page it sees. A page is
-//! asked for by address ([`Visit::at`]) or sent a form ([`Visit::with_form`]); only the latter may change anything (S-94).
+//! asked for by address ([`Asked`]) or sent a form ([`Sent`]); only the latter may change anything (S-94).
 
 use crate::{
     Web,
@@ -11,11 +11,15 @@ use crate::{
         view::{self, Chrome, ErrorKind, ErrorPage, Page, query_value},
     },
 };
-use axum::{body::Bytes, http::Uri, response::Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use prokura_domain::AuthorizationId;
 use prokura_engine::{Account, AtBrowser, Authorization, Error, Origin, PageSession, Refusal, Tenant};
-use prokura_http::{Params, fault_id, is_form};
+use prokura_http::{Params, RequestOrigin, fault_id, is_form};
 use std::sync::Arc;
 
 /// The same answer, with the time after which trying again makes sense.
@@ -42,6 +46,53 @@ pub(crate) struct Visit {
     is_https: bool,
 }
 
+/// A page that is asked for by its address, with the parameters in it.
+pub(crate) struct Asked(pub(crate) Visit, pub(crate) Params);
+
+/// A form of ours that comes back, with what was filled in. Any other form is refused.
+pub(crate) struct Sent(pub(crate) Visit, pub(crate) Params);
+
+impl FromRequestParts<Web> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let path = RawPathParams::from_request_parts(parts, web).await.map_err(IntoResponse::into_response)?;
+        let name = path.iter().find(|(name, _)| *name == "tenant").map_or("", |(_, value)| value);
+        let RequestOrigin(origin) =
+            RequestOrigin::from_request_parts(parts, web).await.map_err(IntoResponse::into_response)?;
+        Self::open(web, name, &parts.headers, origin).await
+    }
+}
+
+impl FromRequestParts<Web> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let mut visit = Visit::from_request_parts(parts, web).await?;
+        let query = parts.uri.query().unwrap_or_default();
+        let params = Params::parse(query);
+        visit.asked = params.one(LANGUAGE).ok().flatten().and_then(Language::of_tag);
+        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(LANGUAGE);
+        let rest: Vec<&str> = query.split('&').filter(is_other).collect();
+        let joint = if rest.is_empty() { "" } else { "?" };
+        visit.here = Some(format!("{}{joint}{}", parts.uri.path(), rest.join("&")));
+        Ok(Self(visit, params))
+    }
+}
+
+impl FromRequest<Web> for Sent {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::from_request_parts(&mut parts, web).await?;
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Request::from_parts(parts, body), web).await;
+        let form = visit.own_form(&headers, &body.map_err(IntoResponse::into_response)?)?;
+        Ok(Self(visit, form))
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Spoken {
     by_browser: Option<Language>,
@@ -50,7 +101,7 @@ struct Spoken {
 
 impl Visit {
     /// The visit of a request; the error is the answer.
-    pub(crate) async fn open(web: &Web, name: &str, headers: &HeaderMap, origin: Origin) -> Result<Self, Response> {
+    async fn open(web: &Web, name: &str, headers: &HeaderMap, origin: Origin) -> Result<Self, Response> {
         let engine = &web.edge.engine;
         let is_https = engine.public_url().starts_with("https:");
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -99,38 +150,6 @@ impl Visit {
         let browser = Browser::of(web, &tenant, headers).map_err(unavailable)?;
         let spoken = Spoken { by_browser, by_tenant };
         Ok(Self { tenant, browser, origin, asked: None, spoken, here: None, is_https })
-    }
-
-    /// The visit of a page by its address, and the parameters in it.
-    pub(crate) async fn at(
-        web: &Web,
-        name: &str,
-        headers: &HeaderMap,
-        origin: Origin,
-        uri: &Uri,
-    ) -> Result<(Self, Params), Response> {
-        let mut visit = Self::open(web, name, headers, origin).await?;
-        let query = uri.query().unwrap_or_default();
-        let params = Params::parse(query);
-        visit.asked = params.one(LANGUAGE).ok().flatten().and_then(Language::of_tag);
-        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(LANGUAGE);
-        let rest: Vec<&str> = query.split('&').filter(is_other).collect();
-        let joint = if rest.is_empty() { "" } else { "?" };
-        visit.here = Some(format!("{}{joint}{}", uri.path(), rest.join("&")));
-        Ok((visit, params))
-    }
-
-    /// The visit of a form of ours, and what was filled in; any other form is refused.
-    pub(crate) async fn with_form(
-        web: &Web,
-        name: &str,
-        headers: &HeaderMap,
-        origin: Origin,
-        body: &Bytes,
-    ) -> Result<(Self, Params), Response> {
-        let visit = Self::open(web, name, headers, origin).await?;
-        let form = visit.own_form(headers, body)?;
-        Ok((visit, form))
     }
 
     /// The browser, as a login to pages wants it.

@@ -3,12 +3,11 @@
 use crate::{Web, oauth::see_other, pages::view::ErrorKind, visit::Visit};
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::Path,
     response::Response,
     routing::{any, get},
 };
-use http::{HeaderMap, StatusCode};
-use prokura_http::RequestOrigin;
+use http::StatusCode;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new()
@@ -18,33 +17,15 @@ pub(super) fn routes() -> Router<Web> {
 }
 
 /// Who opens the issuer's address in a browser looks for the account.
-async fn start(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    Ok(see_other(&format!("{}/account", visit.base())))
+async fn start(visit: Visit) -> Response {
+    see_other(&format!("{}/account", visit.base()))
 }
 
 /// The tenant's colors, under the name of their content.
-async fn colors(
-    State(web): State<Web>,
-    Path((name, file)): Path<(String, String)>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    Ok(visit.theme().response(&file))
+async fn colors(visit: Visit, Path((_, file)): Path<(String, String)>) -> Response {
+    visit.theme().response(&file)
 }
 
-async fn not_found(
-    State(web): State<Web>,
-    Path((name, _)): Path<(String, String)>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
-    Ok(visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound))
+async fn not_found(visit: Visit) -> Response {
+    visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound)
 }

@@ -6,20 +6,13 @@ use crate::{
     Web,
     choices::companies,
     pages::view::{MyCompanies, Notice, Problem, Section},
-    visit::Visit,
+    visit::{Asked, Sent, Visit},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::LegalEntityId;
 use prokura_engine::{Account, Error, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 
 const PATH: &str = "/account/companies";
 
@@ -27,14 +20,7 @@ pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/account/companies", get(show).post(switch))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     list(&web, &visit, &account, &params, None).await
 }
@@ -58,14 +44,7 @@ async fn list(
 }
 
 /// `POST {issuer}/account/companies`; with an empty company, the customer acts for themselves.
-async fn switch(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn switch(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     if !form.has("legal_entity_id") {
         return list(&web, &visit, &account, &Params::parse(""), Some(Problem::NothingChosen)).await;

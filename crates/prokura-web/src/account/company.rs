@@ -8,20 +8,13 @@ use crate::{
         Activity, ActivityEntry, ErrorKind, Field, InvitationView, Invite, Member, MemberStatus, Members, Notice,
         Pager, Problem, Role, Section,
     },
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::{AssignmentId, CustomerState, Email, GroupId, InvitationId};
 use prokura_engine::{Account, Colleague, Error, InviteColleague, Refusal, RoleToGive, Tenant};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 
 const MEMBERS: &str = "/account/company/members";
 const INVITATIONS: &str = "/account/company/invitations";
@@ -56,14 +49,7 @@ fn must_manage(visit: &Visit, account: &Account) -> Result<(), Response> {
     Err(visit.error(StatusCode::FORBIDDEN, ErrorKind::Forbidden))
 }
 
-async fn members(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn members(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, MEMBERS).await?;
     list(&web, &visit, &account, &params, None).await
 }
@@ -138,14 +124,7 @@ fn member(tenant: &Tenant, roles: &[RoleToGive], person: Colleague) -> Member {
 }
 
 /// `POST {issuer}/account/company/members`: another role, the end of somebody's access, or of an invitation.
-async fn change(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn change(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, MEMBERS).await?;
     must_manage(&visit, &account)?;
     let (engine, cookie) = (&web.edge.engine, cookie(&visit, MEMBERS)?);
@@ -179,14 +158,7 @@ async fn change(
     }
 }
 
-async fn form(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn form(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, INVITATIONS).await?;
     let mut page = empty_invitation(&web, &visit, &account, &params).await?;
     // The weakest role is the one somebody means who does not choose.
@@ -206,14 +178,7 @@ async fn empty_invitation(web: &Web, visit: &Visit, account: &Account, params: &
 }
 
 /// `POST {issuer}/account/company/invitations`
-async fn invite(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn invite(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, INVITATIONS).await?;
     let mut page = empty_invitation(&web, &visit, &account, &Params::parse("")).await?;
     let username = filled(&form, "username").trim();
@@ -252,14 +217,7 @@ async fn invite(
     }
 }
 
-async fn activity(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn activity(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, ACTIVITY).await?;
     must_manage(&visit, &account)?;
     let before: String = filled(&params, "before").chars().filter(char::is_ascii_alphanumeric).take(64).collect();

@@ -5,20 +5,13 @@ use super::{broken, done, frame};
 use crate::{
     Web,
     pages::view::{ChangeEmail, Field, Notice, Problem, Section},
-    visit::{Visit, after, filled},
+    visit::{Asked, Sent, after, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::Email;
 use prokura_engine::{Account, ChangeEmail as Wish, Error, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 const PATH: &str = "/account/email";
@@ -27,14 +20,7 @@ pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/account/email", get(show).post(change))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     Ok(visit.show(StatusCode::OK, &visit.chrome(), &view(&account, &params)))
 }
@@ -48,14 +34,7 @@ fn view(account: &Account, params: &Params) -> ChangeEmail {
 }
 
 /// `POST {issuer}/account/email`
-async fn change(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn change(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let (text, password) = (filled(&form, "new_email").trim(), filled(&form, "password"));
     let again = |status, new_email: Option<Problem>, password: Option<Problem>| {

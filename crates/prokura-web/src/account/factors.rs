@@ -6,19 +6,17 @@ use crate::{
     Web,
     oauth::see_other,
     pages::view::{AddTotp, ErrorKind, Field, Notice, Problem, RecoveryCodes, Section},
-    visit::{Visit, after, filled},
+    visit::{Asked, Sent, Visit, after, filled},
 };
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
+    extract::State,
     response::Response,
     routing::{get, post},
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use prokura_engine::{Account, Error, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 const TOTP: &str = "/account/totp";
@@ -29,14 +27,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/account/recovery-codes", post(renew))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, TOTP).await?;
     setup(&web, &visit, &account, &params, (StatusCode::OK, Field::default())).await
 }
@@ -59,14 +50,7 @@ async fn setup(
 }
 
 /// `POST {issuer}/account/totp`
-async fn change(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn change(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, SECURITY).await?;
     let (engine, cookie) = (&web.edge.engine, cookie(&visit, SECURITY)?);
     match filled(&form, "action") {
@@ -122,14 +106,7 @@ fn codes(visit: &Visit, account: &Account, codes: Vec<String>, notice: Option<No
 }
 
 /// `POST {issuer}/account/recovery-codes`
-async fn renew(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, _) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn renew(State(web): State<Web>, Sent(visit, _): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, SECURITY).await?;
     let cookie = cookie(&visit, SECURITY)?;
     match web.edge.engine.renew_recovery_codes(&visit.tenant, cookie, &visit.origin).await {

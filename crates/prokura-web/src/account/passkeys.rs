@@ -7,19 +7,17 @@ use crate::{
     account::line,
     login::passkey::{answer_in, begun, told},
     pages::view::{AddPasskey, ErrorKind, Field, Notice, Problem, Section},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
+    extract::State,
     response::Response,
     routing::{get, post},
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use prokura_engine::{Account, Error, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use serde_json::json;
 
 const PATH: &str = "/account/passkeys";
@@ -30,14 +28,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/account/passkeys/options", post(begin))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     if !web.edge.engine.is_passkey_possible() {
         return Err(visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound));
@@ -53,14 +44,7 @@ fn page(visit: &Visit, account: &Account, params: &Params, status: StatusCode, n
 }
 
 /// `POST {issuer}/account/passkeys/options`; a script is told where to go instead when the login is too old.
-async fn begin(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, _) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn begin(State(web): State<Web>, Sent(visit, _): Sent) -> Result<Response, Response> {
     visit.account(&web, PATH).await?;
     let elsewhere = |page: &str| told(StatusCode::FORBIDDEN, json!({ "location": format!("{}{page}", visit.base()) }));
     let found = web.edge.engine.begin_passkey(&visit.tenant, cookie(&visit, PATH)?, &visit.browser.secret).await;
@@ -75,14 +59,7 @@ async fn begin(
 }
 
 /// `POST {issuer}/account/passkeys`
-async fn change(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn change(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, SECURITY).await?;
     let (engine, cookie) = (&web.edge.engine, cookie(&visit, SECURITY)?);
     if filled(&form, "action") == "remove" {

@@ -5,19 +5,12 @@ use crate::{
     Web,
     join::password_problem,
     pages::view::{ChangePassword, Field, Notice, Passkey, Problem, Section, Security},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_engine::{Account, Error, OwnPasskey, Refusal, Whose};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 pub(super) const SECURITY: &str = "/account/security";
@@ -29,14 +22,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/account/password", get(show).post(change))
 }
 
-async fn security(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn security(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, SECURITY).await?;
     let set_at = web.edge.engine.password_set_at(&visit.tenant, &account.page.customer).await;
     let factors = web.edge.engine.factors(&visit.tenant, &account.page.customer).await;
@@ -57,14 +43,7 @@ fn shown(passkey: OwnPasskey) -> Passkey {
     Passkey { id: passkey.id, name: passkey.name, created_at: passkey.created_at, used_at: passkey.used_at }
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     Ok(visit.show(StatusCode::OK, &visit.chrome(), &view(&account, &params)))
 }
@@ -78,14 +57,7 @@ fn view(account: &Account, params: &Params) -> ChangePassword {
 }
 
 /// `POST {issuer}/account/password`
-async fn change(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn change(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let again = |status, present: Option<Problem>, new: Option<Problem>| {
         let field = |problem| Field { value: String::new(), problem };

@@ -4,19 +4,12 @@ use super::{broken, done, frame};
 use crate::{
     Web,
     pages::view::{Field, Notice, Problem, Profile, Section},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_engine::{Account, Actor, CustomerChange};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 
 const PATH: &str = "/account";
 /// The most characters of a name or number.
@@ -26,14 +19,7 @@ pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/account", get(show).post(save))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let profile = &account.customer.profile;
     let phone = profile.phone.clone().unwrap_or_default();
@@ -53,14 +39,7 @@ fn view(account: &Account, params: &Params, [given_name, family_name, phone]: [F
 }
 
 /// `POST {issuer}/account`
-async fn save(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn save(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let fields = [line(&form, "given_name", true), line(&form, "family_name", true), line(&form, "phone", false)];
     if fields.iter().any(|field| field.problem.is_some()) {

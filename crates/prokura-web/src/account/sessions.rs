@@ -5,20 +5,12 @@ use crate::{
     Web,
     choices::badge,
     pages::view::{CompanyBadge, Device, ErrorKind, Notice, Section, SessionView, Sessions},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::SessionId;
 use prokura_engine::{Account, Error, OwnSession, Refusal};
-use prokura_http::RequestOrigin;
 
 const PATH: &str = "/account/sessions";
 
@@ -26,14 +18,7 @@ pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/account/sessions", get(show).post(end))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let found = web.edge.engine.own_sessions(&visit.tenant, &account.page).await;
     let found = found.map_err(|error| visit.broken(error))?;
@@ -63,14 +48,7 @@ fn view(account: &Account, session: OwnSession) -> SessionView {
 }
 
 /// `POST {issuer}/account/sessions`
-async fn end(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn end(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     visit.account(&web, PATH).await?;
     let (engine, cookie) = (&web.edge.engine, cookie(&visit, PATH)?);
     let unknown = || visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound);

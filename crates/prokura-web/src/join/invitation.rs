@@ -7,20 +7,13 @@ use crate::{
     account::line,
     oauth::see_other,
     pages::view::{ErrorKind, Field, Invitation, InvitationStep, Link, Message, Notice, Problem},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::Email;
 use prokura_engine::{Error, OpenInvitation, Profile, Refusal, Whose};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 pub(super) fn routes() -> Router<Web> {
@@ -34,14 +27,7 @@ async fn opened(web: &Web, visit: &Visit, token: &str) -> Result<OpenInvitation,
     found.ok_or_else(|| visit.error(StatusCode::GONE, ErrorKind::LinkOver))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let token = filled(&params, "token");
     let open = opened(&web, &visit, token).await?;
     let step = step(&web, &visit, &open).await?;
@@ -84,14 +70,7 @@ async fn step(web: &Web, visit: &Visit, open: &OpenInvitation) -> Result<Invitat
 }
 
 /// `POST {issuer}/invitation`
-async fn answer(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn answer(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     match filled(&form, "action") {
         "accept" => accept(&web, &visit, &form).await,
         "join" => join(&web, &visit, &form).await,

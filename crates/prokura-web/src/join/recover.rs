@@ -5,20 +5,12 @@ use crate::{
     Web,
     login::Way,
     pages::view::{ErrorKind, Field, ForgottenPassword, Link, Message, Problem, ResetPassword},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::Email;
 use prokura_engine::{Error, LinkPurpose, Refusal, Whose};
-use prokura_http::RequestOrigin;
 use prokura_jose::Secret;
 
 pub(super) fn routes() -> Router<Web> {
@@ -27,27 +19,13 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/password/reset", get(show).post(set))
 }
 
-async fn ask(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn ask(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let way = Way::back(&web, &visit, &params).await;
     Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &ForgottenPassword::default()))
 }
 
 /// `POST {issuer}/password/forgotten`
-async fn send(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn send(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let way = Way::back(&web, &visit, &form).await;
     let username = filled(&form, "username");
     let Ok(email) = Email::parse(username) else {
@@ -61,14 +39,7 @@ async fn send(
     Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &page))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let token = filled(&params, "token").to_owned();
     let purpose = LinkPurpose::PasswordReset;
     let is_open = web.edge.engine.is_link_open(&visit.tenant, purpose, &Secret::from(token.clone())).await;
@@ -79,14 +50,7 @@ async fn show(
 }
 
 /// `POST {issuer}/password/reset`
-async fn set(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn set(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let (token, new) = (filled(&form, "token"), filled(&form, "new_password"));
     let secret = Secret::from(token.to_owned());
     if let Some(problem) = password_problem(&web, &visit, Whose::Link(&secret), new).await? {

@@ -7,20 +7,13 @@ use crate::{
     account::line,
     login::Way,
     pages::view::{Confirm, Confirmation, ErrorKind, Field, Link, Message, Problem, SignUp},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::{CustomerState, Email};
 use prokura_engine::{Error, LinkPurpose, Profile, Refusal, SignUpRequest, Whose};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 pub(super) fn routes() -> Router<Web> {
@@ -30,14 +23,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/email/confirm", get(show_email).post(confirm_email))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     must_be_open(&visit)?;
     let way = Way::back(&web, &visit, &params).await;
     Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &SignUp::default()))
@@ -51,14 +37,7 @@ fn must_be_open(visit: &Visit) -> Result<(), Response> {
 }
 
 /// `POST {issuer}/sign-up`
-async fn sign_up(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn sign_up(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     must_be_open(&visit)?;
     let way = Way::back(&web, &visit, &form).await;
     let (mut page, email) = read(&form);
@@ -107,25 +86,11 @@ fn read(form: &Params) -> (SignUp, Option<Email>) {
     (page, email)
 }
 
-async fn show_account(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show_account(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     confirmation(&web, &visit, &params, LinkPurpose::SignUp, Confirmation::Account).await
 }
 
-async fn show_email(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show_email(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     confirmation(&web, &visit, &params, LinkPurpose::EmailChange, Confirmation::Email).await
 }
 
@@ -145,14 +110,7 @@ async fn confirmation(
 }
 
 /// `POST {issuer}/sign-up/confirm`
-async fn confirm_account(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn confirm_account(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let token = Secret::from(filled(&form, "token").to_owned());
     match web.edge.engine.confirm_account(&visit.tenant, &token, &visit.origin).await {
         Ok(CustomerState::Active) => Ok(confirmed(&visit)),
@@ -163,14 +121,7 @@ async fn confirm_account(
 }
 
 /// `POST {issuer}/email/confirm`
-async fn confirm_email(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn confirm_email(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let token = Secret::from(filled(&form, "token").to_owned());
     match web.edge.engine.confirm_email_change(&visit.tenant, &token, &visit.origin).await {
         Ok(_) => Ok(confirmed(&visit)),

@@ -5,33 +5,19 @@ use crate::{
     Web,
     choices::companies,
     pages::view::{ErrorKind, Problem},
-    visit::Visit,
+    visit::{Asked, Sent, Visit},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::LegalEntityId;
 use prokura_engine::{Authorization, Error, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/company", get(show).post(choose))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let flow = visit.flow(&web, &params).await?;
     list(&web, &visit, &flow, &params, (StatusCode::OK, None)).await
 }
@@ -52,14 +38,7 @@ async fn list(
 }
 
 /// `POST {issuer}/company`
-async fn choose(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn choose(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let flow = visit.flow(&web, &form).await?;
     let Some(cookie) = &visit.browser.session else {
         return Err(visit.error(StatusCode::BAD_REQUEST, ErrorKind::FlowOver));

@@ -4,31 +4,16 @@ use super::{proceed, way::chrome_of};
 use crate::{
     Web, oauth,
     pages::view::{Consent, ErrorKind, ScopeView},
-    visit::Visit,
+    visit::{Asked, Sent},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
-use prokura_http::RequestOrigin;
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/consent", get(show).post(decide))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let flow = visit.flow(&web, &params).await?;
     let Some(page) = visit.page_session(&web).await? else { return Ok(proceed(&web, &visit, &flow.id).await) };
     let engine = &web.edge.engine;
@@ -48,14 +33,7 @@ async fn show(
 }
 
 /// `POST {issuer}/consent`
-async fn decide(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn decide(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let flow = visit.flow(&web, &form).await?;
     let engine = &web.edge.engine;
     let secret = &visit.browser.secret;

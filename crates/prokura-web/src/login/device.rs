@@ -6,20 +6,12 @@ use crate::{
     choices::badge,
     oauth::with_query,
     pages::view::{Consent, DeviceCode, DeviceConsent, Field, Message, Problem, ScopeView},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::LegalEntityId;
 use prokura_engine::{Account, EntityChoice, Error, Refusal, WaitingDevice};
-use prokura_http::RequestOrigin;
 use prokura_jose::Secret;
 
 const PATH: &str = "/device";
@@ -28,14 +20,7 @@ pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/device", get(show).post(decide))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let code = filled(&params, "user_code");
     let back = if code.is_empty() { PATH.to_owned() } else { with_query(PATH, &[("user_code", code)]) };
     visit.account(&web, &back).await?;
@@ -44,14 +29,7 @@ async fn show(
 }
 
 /// `POST {issuer}/device`: `continue` looks the code up, `allow` and `deny` decide.
-async fn decide(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn decide(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let account = visit.account(&web, PATH).await?;
     let cookie = visit.browser.session.as_ref().ok_or_else(|| visit.to_login(PATH))?;
     let code = filled(&form, "user_code");

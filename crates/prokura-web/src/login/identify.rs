@@ -5,20 +5,13 @@ use crate::{
     Web,
     oauth::see_other,
     pages::view::{Field, Identifier, Password, Problem},
-    visit::{Visit, filled},
+    visit::{Asked, Sent, Visit, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_domain::Email;
 use prokura_engine::{Error, LogIn, PageEntry, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 
 /// The most bytes of a password that are looked at (S-104).
@@ -31,14 +24,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/t/{tenant}/login/again", get(again))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &params).await?;
     if let (Way::Account(_), Some(_)) = (&way, visit.page_session(&web).await?) {
         return Ok(way.go_on(&web, &visit).await);
@@ -48,25 +34,12 @@ async fn show(
 }
 
 /// The password's page is an answer to a form; whoever comes to it by its address begins with the e-mail.
-async fn start_over(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
+async fn start_over(visit: Visit) -> Result<Response, Response> {
     Ok(see_other(&format!("{}/login", visit.base())))
 }
 
 /// `GET {issuer}/login/again`: who is logged in shows once more that it is them, before something that matters.
-async fn again(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn again(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &params).await?;
     let email = match visit.page_session(&web).await? {
         Some(page) => {
@@ -99,14 +72,7 @@ pub(super) async fn identifier(
 }
 
 /// `POST {issuer}/login`: who. A form that brings the password along is taken at once.
-async fn identify(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn identify(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &form).await?;
     let username = filled(&form, "username");
     let wrong = match Email::parse(username) {
@@ -126,14 +92,7 @@ async fn identify(
 }
 
 /// `POST {issuer}/login/password`
-async fn log_in(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn log_in(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &form).await?;
     check(&web, visit, &way, &form).await
 }

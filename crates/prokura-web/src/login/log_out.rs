@@ -5,19 +5,12 @@ use crate::{
     Web,
     oauth::{see_other, with_query},
     pages::view::{LogOut, Message},
-    visit::Visit,
+    visit::{Asked, Visit},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
+use axum::{Router, body::Bytes, extract::State, response::Response, routing::get};
 use http::{HeaderMap, StatusCode};
 use prokura_domain::{ClientId, CustomerId, SessionId};
-use prokura_http::{Params, RequestOrigin, is_form};
+use prokura_http::{Params, is_form};
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/logout", get(by_query).post(by_form))
@@ -30,25 +23,11 @@ struct Wish {
     return_to: Option<String>,
 }
 
-async fn by_query(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn by_query(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     ask(&web, &visit, &params).await
 }
 
-async fn by_form(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let visit = Visit::open(&web, &name, &headers, origin).await?;
+async fn by_form(State(web): State<Web>, visit: Visit, headers: HeaderMap, body: Bytes) -> Result<Response, Response> {
     let text = if is_form(&headers) { std::str::from_utf8(&body).unwrap_or_default() } else { "" };
     let form = Params::parse(text);
     match form.one("action").ok().flatten() {

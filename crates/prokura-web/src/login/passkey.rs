@@ -5,18 +5,17 @@ use super::{Way, identify};
 use crate::{
     Web,
     pages::view::{ErrorKind, Field, Problem},
-    visit::{Visit, filled},
+    visit::{Sent, filled},
 };
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::post,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use prokura_engine::{BegunPasskey, Error, PasskeyAnswer, Refusal};
-use prokura_http::{Params, RequestOrigin};
+use prokura_http::Params;
 use prokura_jose::Secret;
 use serde_json::{Value, json};
 
@@ -46,14 +45,7 @@ pub(crate) fn answer_in(form: &Params) -> Option<PasskeyAnswer> {
 }
 
 /// `POST {issuer}/login/passkey/options`
-async fn begin(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, _) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn begin(State(web): State<Web>, Sent(visit, _): Sent) -> Result<Response, Response> {
     match web.edge.engine.begin_passkey_login(&visit.tenant, &visit.browser.secret).await {
         Ok(ceremony) => Ok(begun(&ceremony)),
         Err(Error::Refused(Refusal::Forbidden(_))) => Err(visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound)),
@@ -62,14 +54,7 @@ async fn begin(
 }
 
 /// `POST {issuer}/login/passkey`
-async fn log_in(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn log_in(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &form).await?;
     let refused = Field::wrong(Problem::PasskeyRefused);
     let Some(answer) = answer_in(&form) else {

@@ -5,33 +5,18 @@ use crate::{
     Web,
     oauth::see_other,
     pages::view::{Field, Problem, SecondFactor},
-    visit::{Visit, after, filled},
+    visit::{Asked, Sent, Visit, after, filled},
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
 use prokura_engine::{Error, Refusal};
-use prokura_http::RequestOrigin;
 use prokura_jose::Secret;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/login/code", get(show).post(prove))
 }
 
-async fn show(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Response> {
-    let (visit, params) = Visit::at(&web, &name, &headers, origin, &uri).await?;
+async fn show(State(web): State<Web>, Asked(visit, params): Asked) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &params).await?;
     page(&web, &visit, &way, StatusCode::OK, Field::default()).await
 }
@@ -46,14 +31,7 @@ async fn page(web: &Web, visit: &Visit, way: &Way, status: StatusCode, code: Fie
 }
 
 /// `POST {issuer}/login/code`
-async fn prove(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    RequestOrigin(origin): RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    let (visit, form) = Visit::with_form(&web, &name, &headers, origin, &body).await?;
+async fn prove(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Response, Response> {
     let way = Way::of(&web, &visit, &form).await?;
     let wrong = StatusCode::UNPROCESSABLE_ENTITY;
     let code = filled(&form, "code").trim();

@@ -8,60 +8,32 @@ use super::{
     request::{self, Wrong},
 };
 use crate::{Web, browser::Browser, login, pages::view::ErrorKind, visit::Visit};
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-    routing::get,
-};
+use axum::{Router, body::Bytes, extract::State, http::Uri, response::Response, routing::get};
 use http::{HeaderMap, StatusCode};
 use prokura_domain::{AuthorizationId, ClientId};
 use prokura_engine::{AuthorizationAnswer, Error, Refusal};
-use prokura_http::{Params, RequestOrigin, is_form};
+use prokura_http::{Params, is_form};
 use prokura_jose::Secret;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new().route("/t/{tenant}/authorize", get(by_query).post(by_form))
 }
 
-async fn by_query(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    origin: RequestOrigin,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let params = Params::parse(uri.query().unwrap_or_default());
-    authorize(&web, &name, origin, &headers, &params).await
+async fn by_query(State(web): State<Web>, visit: Visit, uri: Uri) -> Response {
+    authorize(&web, &visit, &Params::parse(uri.query().unwrap_or_default())).await
 }
 
-async fn by_form(
-    State(web): State<Web>,
-    Path(name): Path<String>,
-    origin: RequestOrigin,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn by_form(State(web): State<Web>, visit: Visit, headers: HeaderMap, body: Bytes) -> Response {
     let text = if is_form(&headers) { std::str::from_utf8(&body).unwrap_or_default() } else { "" };
-    authorize(&web, &name, origin, &headers, &Params::parse(text)).await
+    authorize(&web, &visit, &Params::parse(text)).await
 }
 
-async fn authorize(
-    web: &Web,
-    name: &str,
-    RequestOrigin(origin): RequestOrigin,
-    headers: &HeaderMap,
-    params: &Params,
-) -> Response {
-    let visit = match Visit::open(web, name, headers, origin).await {
-        Ok(visit) if visit.tenant.speaks(DIALECT) => visit,
-        Ok(visit) => return visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound),
-        Err(response) => return response,
-    };
-    match begin(web, &visit, params).await {
-        Ok(id) => login::proceed(web, &visit, &id).await,
+async fn authorize(web: &Web, visit: &Visit, params: &Params) -> Response {
+    if !visit.tenant.speaks(DIALECT) {
+        return visit.error(StatusCode::NOT_FOUND, ErrorKind::NotFound);
+    }
+    match begin(web, visit, params).await {
+        Ok(id) => login::proceed(web, visit, &id).await,
         Err(Stop::Wrong(Wrong::Page(reason))) => {
             tracing::info!(tenant = %visit.tenant.id, reason, "an authorization request was refused");
             visit.error(StatusCode::BAD_REQUEST, ErrorKind::BadClientRequest)
