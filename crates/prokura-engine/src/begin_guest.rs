@@ -48,7 +48,7 @@ impl Engine {
             address: address.as_deref(),
         };
         let context = fresh(&session, None, &sites, &request.wishes, now);
-        let mut tx = self.store.write_decided().await?;
+        let mut tx = self.store.write_for(origin).await?;
         let order = Order {
             tenant,
             door: Door::Guest,

@@ -87,9 +87,11 @@ impl Engine {
     }
 }
 
-/// How the customer of a session proved who they are.
+/// How the customer of a session proved who they are, where an ID token is going to say it.
 pub(crate) async fn amr(reader: &mut Reader, tenant: &Tenant, standing: &Standing) -> Result<Option<String>, Error> {
-    let Some(session) = &standing.session else { return Ok(None) };
+    let Some(session) = standing.session.as_ref().filter(|_| standing.scopes.contains("openid")) else {
+        return Ok(None);
+    };
     Ok(reader.session(&tenant.id, session).await?.and_then(|session| session.amr))
 }
 

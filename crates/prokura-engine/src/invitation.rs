@@ -456,6 +456,8 @@ impl Engine {
             }
             Some(_) => return Err(Refusal::AlreadyExists("customer").into()),
         };
+        // The link came to this address.
+        tx.verify_email(&tenant.id, &customer, now).await?;
         self.accept_in(&mut tx, tenant, token, (&customer, Some(&email)), origin).await?;
         tx.commit().await?;
         Ok(customer)

@@ -1,5 +1,5 @@
-//! What a customer may do and see for one company: scopes of their groups, segments; and their address. Computed at use; a copy is kept
-//! until a change is heard of, and never longer than half a minute.
+//! What a customer may do and see for one company: scopes of their groups, segments; and their address. Computed at
+//! use; a copy is kept until a change is heard of, and never longer than half a minute.
 
 use crate::{
     Engine, Error, Tenant,

@@ -70,9 +70,7 @@ impl Engine {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let open = tx.unsealed_audit_events(tenant, BATCH).await?;
-        if open.is_empty() {
-            return Ok(false);
-        }
+        let Some((last, _)) = open.last() else { return Ok(false) };
         let (number, previous) =
             tx.last_seal(tenant).await?.map_or((1, String::new()), |seal| (seal.number + 1, seal.mac));
         let entries_json = to_json(&open)?;
@@ -81,7 +79,6 @@ impl Engine {
         if !tx.insert_seal(tenant, &seal).await? {
             return Ok(false);
         }
-        let Some((last, _)) = open.last() else { return Ok(false) };
         if !tx.mark_sealed(tenant, last, open.len()).await? {
             // An entry of another node became durable in between, or its batch holds these: again in a second.
             return Ok(false);

@@ -1,10 +1,21 @@
 //! Turns, groups, the write-ahead log and the file.
 
 use super::*;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 async fn setup() -> Setup {
     Setup::sqlite().await.with_items().await
+}
+
+/// A member that put "first" down and waits for the flush, and the turn behind it.
+async fn group(setup: &Setup, undo: Undo) -> (Pin<Box<impl Future<Output = Result<(), StoreError>>>>, Tx) {
+    let mut first = setup.driver.begin(undo).await.unwrap();
+    insert(&mut first, "first").await.unwrap();
+    let mut second = Box::pin(setup.driver.begin(undo));
+    assert!(is_pending(&mut second));
+    let mut first = Box::pin(first.commit());
+    assert!(is_pending(&mut first));
+    (first, second.await.unwrap())
 }
 
 #[tokio::test]
@@ -35,13 +46,7 @@ async fn one_refuses_and_the_others_of_the_group_are_kept() {
 #[tokio::test]
 async fn a_member_that_errs_in_its_savepoint_takes_nobody_with_it() {
     let setup = setup().await;
-    let mut first = setup.driver.write().await.unwrap();
-    insert(&mut first, "first").await.unwrap();
-    let mut second = Box::pin(setup.driver.write());
-    assert!(is_pending(&mut second));
-    let mut first = Box::pin(first.commit());
-    assert!(is_pending(&mut first));
-    let mut second = second.await.unwrap();
+    let (first, mut second) = group(&setup, Undo::Alone).await;
     insert(&mut second, "second").await.unwrap();
     assert!(matches!(insert(&mut second, "first").await, Err(StoreError::Constraint)));
     assert!(second.commit().await.is_err());
@@ -52,13 +57,7 @@ async fn a_member_that_errs_in_its_savepoint_takes_nobody_with_it() {
 #[tokio::test]
 async fn a_decided_turn_that_is_given_up_after_a_change_sends_its_group_back() {
     let setup = setup().await;
-    let mut first = setup.driver.write_decided().await.unwrap();
-    insert(&mut first, "first").await.unwrap();
-    let mut second = Box::pin(setup.driver.write_decided());
-    assert!(is_pending(&mut second));
-    let mut first = Box::pin(first.commit());
-    assert!(is_pending(&mut first));
-    let mut second = second.await.unwrap();
+    let (first, mut second) = group(&setup, Undo::WithGroup).await;
     insert(&mut second, "second").await.unwrap();
     drop(second);
     assert!(matches!(first.await, Err(StoreError::Conflict)), "whoever was acknowledged is on disk, and nobody was");
@@ -72,13 +71,7 @@ async fn a_decided_turn_that_is_given_up_after_a_change_sends_its_group_back() {
 #[tokio::test]
 async fn a_decided_turn_that_is_given_up_before_any_change_takes_nobody_with_it() {
     let setup = setup().await;
-    let mut first = setup.driver.write_decided().await.unwrap();
-    insert(&mut first, "first").await.unwrap();
-    let mut second = Box::pin(setup.driver.write_decided());
-    assert!(is_pending(&mut second));
-    let mut first = Box::pin(first.commit());
-    assert!(is_pending(&mut first));
-    let mut second = second.await.unwrap();
+    let (first, mut second) = group(&setup, Undo::WithGroup).await;
     assert_eq!(second.query("SELECT id FROM items", params![]).await.unwrap().len(), 1);
     drop(second);
     first.await.unwrap();
@@ -139,13 +132,7 @@ async fn a_group_does_not_hang_on_a_waiter_that_went_away() {
 async fn a_flush_that_fails_keeps_nothing_and_tells_every_member() {
     let setup = setup().await;
     setup.batch("CREATE TABLE parts (id TEXT, kind TEXT REFERENCES kinds (id) DEFERRABLE INITIALLY DEFERRED)").await;
-    let mut first = setup.driver.write().await.unwrap();
-    insert(&mut first, "first").await.unwrap();
-    let mut second = Box::pin(setup.driver.write());
-    assert!(is_pending(&mut second));
-    let mut first = Box::pin(first.commit());
-    assert!(is_pending(&mut first));
-    let mut second = second.await.unwrap();
+    let (first, mut second) = group(&setup, Undo::Alone).await;
     second.execute("INSERT INTO parts VALUES ('x', 'nowhere')", params![]).await.unwrap();
     let (first, second) = tokio::join!(first, second.commit());
     assert!(matches!(first, Err(StoreError::Conflict)), "{first:?}");
@@ -189,13 +176,7 @@ async fn a_full_disk_never_tells_a_member_what_is_not_so() {
 #[tokio::test]
 async fn a_group_that_sqlite_gave_up_tells_its_members() {
     let setup = setup().await;
-    let mut first = setup.driver.write().await.unwrap();
-    insert(&mut first, "first").await.unwrap();
-    let mut second = Box::pin(setup.driver.write());
-    assert!(is_pending(&mut second));
-    let mut first = Box::pin(first.commit());
-    assert!(is_pending(&mut first));
-    let mut second = second.await.unwrap();
+    let (first, mut second) = group(&setup, Undo::Alone).await;
     // Ends the whole transaction and errs, as an I/O error does.
     let sql = "INSERT OR ROLLBACK INTO items (id, kind, n) VALUES ('first', 'a', 0)";
     assert!(second.execute(sql, params![]).await.is_err());
