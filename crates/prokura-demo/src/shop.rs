@@ -9,7 +9,8 @@
 //!   in none of these is answered like one that does not exist.
 //! - **Orders** are those of the company acted for; without a company, a customer's own private ones. No company in
 //!   the headers never means all companies.
-//! - **Baskets** belong to one customer (or one guest session) and one company, or to the person alone.
+//! - **Baskets** belong to one customer (or one guest) and one company, or to the person alone. What a guest had chosen
+//!   becomes the customer's once.
 
 mod baskets;
 mod caller;
@@ -28,7 +29,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, get};
 
 pub use import::{BadRow, ImportReport, Imported};
 pub use store::{Shop, ShopError};
@@ -59,6 +60,7 @@ pub const ROUTES: &[(&str, Require)] = &[
     ("/api/products", Require::Guest),
     ("/api/categories", Require::Guest),
     ("/api/baskets", Require::Guest),
+    ("/checkout/shopper-baskets", Require::Guest),
     ("/api/orders", Require::Customer),
     ("/api/echo", Require::Customer),
 ];
@@ -90,10 +92,7 @@ pub fn router(shop: Shop, config: ShopConfig) -> Router {
         .route("/api/categories", get(catalog::categories))
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::show))
-        .route("/api/baskets", get(baskets::list))
-        .route("/api/baskets/items", post(baskets::add_item))
-        .route("/api/baskets/{id}", get(baskets::show).delete(baskets::remove))
-        .route("/api/baskets/{id}/items/{product_id}", delete(baskets::remove_item).patch(baskets::change_item))
+        .merge(baskets::routes())
         .route("/api/echo", any(echo::echo))
         .route("/api/echo/{*rest}", any(echo::echo))
         .fallback(async || Problem::not_found("there is nothing at this address"))

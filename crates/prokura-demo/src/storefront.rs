@@ -86,7 +86,7 @@ pub fn router(config: StorefrontConfig) -> Router {
         .route("/products/{id}", get(catalog::product))
         .route("/basket", get(basket::show))
         .route("/basket/items", post(basket::add))
-        .route("/basket/items/{product_id}", post(basket::change))
+        .route("/basket/items/{item}", post(basket::change))
         .route("/checkout", get(basket::review).post(basket::order))
         .route("/orders", get(orders::list))
         .route("/orders/{id}", get(orders::show))

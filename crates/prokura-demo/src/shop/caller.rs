@@ -14,6 +14,8 @@ use super::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) who: Who,
+    /// Who sits in front of the browser, the same before and after login.
+    pub(super) visitor: Option<String>,
     /// The segments the gateway named; at most 32.
     pub(super) segments: Vec<String>,
     /// The caller has more segments than the gateway named.
@@ -65,6 +67,7 @@ impl FromRequestParts<Context> for Caller {
         let segments = single(headers, "x-prokura-segments")?.unwrap_or_default();
         Ok(Self {
             who,
+            visitor: single(headers, "x-prokura-visitor")?.map(str::to_owned),
             segments: segments.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
             has_more_segments: single(headers, "x-prokura-segments-more")? == Some("true"),
         })

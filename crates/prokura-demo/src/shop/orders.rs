@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ use super::baskets::{self, MAX_LINES, Owner, check_quantity, orderable};
 use super::caller::Caller;
 use super::catalog::{Buyer, Listed, Page, listed};
 use super::problem::Problem;
-use super::store::ShopError;
+use super::store::{ShopError, moment};
 use crate::money::{BasisPoints, Cents};
 
 /// The longest reference a buyer may give an order.
@@ -145,11 +144,11 @@ pub(super) async fn place(
     order: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<(StatusCode, [(&'static str, String); 1], Json<Order>), Problem> {
     let Json(order) = order?;
-    let (scope, owner, customer) = (Scope::of(&caller)?, Owner::of(&caller)?, caller.customer()?.to_owned());
+    let (scope, owner, customer) = (Scope::of(&caller)?, Owner::of(&context, &caller)?, caller.customer()?.to_owned());
     let reference = checked_reference(order.reference)?;
     let wanted = Wanted::of(order.basket_id, order.lines)?;
     let buyer = Buyer::of(&context, &caller).await?;
-    let placed_at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let placed_at = moment(context.shop.now());
 
     let placed = context.shop.run(move |db| {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(ShopError::from)?;

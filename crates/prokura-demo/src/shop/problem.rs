@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::segments::SegmentsUnavailable;
 use super::store::ShopError;
@@ -14,11 +14,32 @@ use super::store::ShopError;
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
+    kind: Option<Box<Kind>>,
+}
+
+/// What kind of problem it is, where clients tell kinds apart.
+#[derive(Debug)]
+struct Kind {
+    name: &'static str,
+    title: &'static str,
+    /// Members besides the usual ones.
+    members: Map<String, Value>,
 }
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), kind: None }
+    }
+
+    /// The same problem with a type of its own, whose address ends with the name.
+    pub(super) fn named(self, name: &'static str, title: &'static str) -> Self {
+        self.named_with(name, title, Map::new())
+    }
+
+    /// The same problem with a type of its own and further members.
+    pub(super) fn named_with(mut self, name: &'static str, title: &'static str, members: Map<String, Value>) -> Self {
+        self.kind = Some(Box::new(Kind { name, title, members }));
+        self
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -50,12 +71,17 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let usual = self.status.canonical_reason().unwrap_or("Error");
+        let (kind, title, members) = match self.kind.map(|kind| *kind) {
+            Some(Kind { name, title, members }) => (format!("/documentation/error/v1/errors/{name}"), title, members),
+            None => ("about:blank".to_owned(), usual, Map::new()),
+        };
+        let mut body = Map::new();
+        body.insert("type".to_owned(), kind.into());
+        body.insert("title".to_owned(), title.into());
+        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("detail".to_owned(), self.detail.into());
+        body.extend(members);
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

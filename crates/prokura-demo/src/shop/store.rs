@@ -5,11 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-/// Written to `PRAGMA user_version`; a file with another number is not ours to touch.
-const SCHEMA_VERSION: i64 = 1;
+use super::baskets::Attributes;
+
+/// Written to `PRAGMA user_version`; a file with a greater number is not ours to touch.
+const SCHEMA_VERSION: i64 = 2;
 
 /// Moments are RFC 3339 texts in UTC or plain dates, amounts are cents, discounts are basis points. An empty text stands
 /// for "no company" in `baskets`, so that one unique index covers both kinds.
@@ -63,31 +66,66 @@ const SCHEMA: &str = "
         PRIMARY KEY (order_id, product_id)
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO counters VALUES ('order', 10000), ('import', 0);
+";
+
+/// Only guests' baskets age, and customers' are by far the most: so the index for sweeping holds the guests' alone.
+const BASKETS: &str = "
     CREATE TABLE baskets (
         id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
         legal_entity_id TEXT NOT NULL,
         currency TEXT NOT NULL,
-        order_id TEXT REFERENCES orders (id)
+        order_id TEXT REFERENCES orders (id),
+        created_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX open_baskets ON baskets (owner, legal_entity_id) WHERE order_id IS NULL;
+    CREATE INDEX aging_baskets ON baskets (changed_at) WHERE order_id IS NULL AND owner NOT LIKE 'customer:%';
 
     CREATE TABLE basket_items (
         basket_id TEXT NOT NULL REFERENCES baskets (id) ON DELETE CASCADE,
+        item_id TEXT NOT NULL,
         product_id TEXT NOT NULL REFERENCES products (id),
         quantity INTEGER NOT NULL CHECK (quantity > 0),
+        attributes TEXT NOT NULL,
+        custom TEXT NOT NULL,
         added INTEGER NOT NULL,
-        PRIMARY KEY (basket_id, product_id)
+        PRIMARY KEY (basket_id, item_id)
     ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    INSERT INTO counters VALUES ('order', 10000), ('import', 0);
 ";
 
+/// Renames the baskets of schema 1, where a product was on one line at most and no basket aged.
+const BASKETS_ASIDE: &str = "
+    DROP INDEX open_baskets;
+    ALTER TABLE baskets RENAME TO baskets_1;
+    ALTER TABLE basket_items RENAME TO basket_items_1;
+";
+
+/// Takes those baskets over, with `?1` as the moment of their last change.
+const BASKETS_BACK: [&str; 4] = [
+    "INSERT INTO baskets (id, owner, legal_entity_id, currency, order_id, created_at, changed_at)
+     SELECT id, owner, legal_entity_id, currency, order_id, ?1, ?1 FROM baskets_1",
+    "INSERT INTO basket_items (basket_id, item_id, product_id, quantity, attributes, custom, added)
+     SELECT basket_id, lower(hex(randomblob(13))), product_id, quantity, ?1, '{}', added FROM basket_items_1",
+    "DROP TABLE basket_items_1",
+    "DROP TABLE baskets_1",
+];
+
+/// Tells the time.
+pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A moment as the tables spell it; texts sort as the moments do.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// The shop's data. Clones share the same file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Shop {
     connection: Arc<Mutex<Connection>>,
+    clock: Clock,
 }
 
 /// Something broke while the shop used its data.
@@ -138,13 +176,25 @@ impl Shop {
         match transaction.pragma_query_value(None, "user_version", |row| row.get(0))? {
             0 => {
                 transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+                transaction.execute_batch(BASKETS)?;
             }
+            1 => upgrade_from_1(&transaction)?,
             SCHEMA_VERSION => {}
             found => return Err(ShopError::ForeignSchema { found }),
         }
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         transaction.commit()?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), clock: Arc::new(Timestamp::now) })
+    }
+
+    /// The same shop by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// Runs work on the database on a thread that may block.
@@ -163,4 +213,14 @@ impl Shop {
     pub(super) fn run_blocking<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
         work(&mut self.connection.lock())
     }
+}
+
+fn upgrade_from_1(db: &Connection) -> Result<(), rusqlite::Error> {
+    db.execute_batch(BASKETS_ASIDE)?;
+    db.execute_batch(BASKETS)?;
+    let [baskets, items, rest @ ..] = BASKETS_BACK;
+    db.execute(baskets, [moment(Timestamp::now())])?;
+    let plain = serde_json::to_string(&Attributes::default()).unwrap_or_default();
+    db.execute(items, [plain])?;
+    rest.iter().try_for_each(|statement| db.execute_batch(statement))
 }

@@ -33,6 +33,7 @@ struct Basket {
 }
 
 struct Item {
+    id: String,
     product_id: String,
     quantity: i64,
     /// `None` when the product cannot be seen any more.
@@ -48,6 +49,7 @@ impl Basket {
             .items
             .into_iter()
             .map(|item| Item {
+                id: item.id,
                 product_id: item.product_id,
                 quantity: item.quantity,
                 product: item.product.map(Product::from),
@@ -104,16 +106,16 @@ fn whose_basket(visit: &Visit) -> String {
     company.map_or_else(|| "your basket".to_owned(), |company| format!("the basket of {}", company.name))
 }
 
-/// `POST /basket/items/{product_id}`: another number of units, or none.
-pub(super) async fn change(Path(product): Path<String>, posted: Posted) -> Result<Response, Stop> {
+/// `POST /basket/items/{item}`: another number of units, or none.
+pub(super) async fn change(Path(item): Path<String>, posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
     let gateway = &visit.app.gateway;
     let basket = posted.text("basket");
     let changed = if posted.text("action") == "remove" {
-        visit.call(gateway.remove_from_basket(basket, &product)).await
+        visit.call(gateway.remove_from_basket(basket, &item)).await
     } else {
         let quantity = posted.text("quantity").parse().unwrap_or(0);
-        visit.call(gateway.set_quantity(basket, &product, quantity)).await
+        visit.call(gateway.set_quantity(basket, &item, quantity)).await
     };
     match changed {
         Ok(()) => {}

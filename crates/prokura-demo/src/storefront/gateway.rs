@@ -41,6 +41,7 @@ pub(super) struct Basket {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Item {
+    pub(super) id: String,
     pub(super) product_id: String,
     pub(super) quantity: i64,
     pub(super) product: Option<Product>,
@@ -135,14 +136,14 @@ impl Gateway {
         Call::json(self.request(Method::POST, &["baskets", "items"]).map(|request| request.json(&body)))
     }
 
-    pub(super) fn set_quantity(&self, basket: &str, product: &str, quantity: i64) -> Call<()> {
+    pub(super) fn set_quantity(&self, basket: &str, item: &str, quantity: i64) -> Call<()> {
         let body = json!({ "quantity": quantity });
-        let request = self.request(Method::PATCH, &["baskets", basket, "items", product]);
+        let request = self.request(Method::PATCH, &["baskets", basket, "items", item]);
         Call::unit(request.map(|request| request.json(&body)))
     }
 
-    pub(super) fn remove_from_basket(&self, basket: &str, product: &str) -> Call<()> {
-        Call::unit(self.request(Method::DELETE, &["baskets", basket, "items", product]))
+    pub(super) fn remove_from_basket(&self, basket: &str, item: &str) -> Call<()> {
+        Call::unit(self.request(Method::DELETE, &["baskets", basket, "items", item]))
     }
 
     /// Orders a basket. Repeating it gives the same order.

@@ -1,6 +1,7 @@
 //! The shop and the storefront at their front doors, with a scripted Prokura beside them.
 
 #[cfg(test)]
+mod baskets;
 mod fake;
 #[cfg(test)]
 mod shop;

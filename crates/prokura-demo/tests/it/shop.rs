@@ -15,14 +15,14 @@ const BREMEN: &str = "nordwind-bremen";
 
 /// Headers as the gateway would inject them.
 #[derive(Clone)]
-struct As(Vec<(&'static str, String)>);
+pub(crate) struct As(Vec<(&'static str, String)>);
 
 impl As {
-    fn customer(id: &str) -> Self {
+    pub(crate) fn customer(id: &str) -> Self {
         Self::subject("customer").with("x-prokura-customer", id)
     }
 
-    fn guest(session: &str) -> Self {
+    pub(crate) fn guest(session: &str) -> Self {
         Self::subject("guest").with("x-prokura-session", session)
     }
 
@@ -34,38 +34,38 @@ impl As {
         self.with("legalEntityId", entity).with("Legal-Entity-Id", entity).with("x-prokura-segments", segments)
     }
 
-    fn hamburg(customer: &str) -> Self {
+    pub(crate) fn hamburg(customer: &str) -> Self {
         Self::customer(customer).acting_for(HAMBURG, "general,barista")
     }
 
-    fn bremen(customer: &str) -> Self {
+    pub(crate) fn bremen(customer: &str) -> Self {
         Self::customer(customer).acting_for(BREMEN, "general,bakehouse")
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.0.push((name, value.to_owned()));
         self
     }
 }
 
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     response: Response<()>,
-    body: Value,
+    pub(crate) body: Value,
 }
 
-struct Tried {
-    shop: Router,
-    fake: Fake,
+pub(crate) struct Tried {
+    pub(crate) shop: Router,
+    pub(crate) fake: Fake,
 }
 
 impl Tried {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let fake = Fake::start().await;
         Self { shop: shop::router(shop_with_sample_data(), fake.shop_config()), fake }
     }
 
-    async fn send(&self, caller: &As, method: &str, target: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn send(&self, caller: &As, method: &str, target: &str, body: Option<Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in &caller.0 {
             request = request.header(*name, value);
@@ -80,7 +80,7 @@ impl Tried {
         Answer { status: parts.status, response: Response::from_parts(parts, ()), body }
     }
 
-    async fn get(&self, caller: &As, target: &str) -> Answer {
+    pub(crate) async fn get(&self, caller: &As, target: &str) -> Answer {
         self.send(caller, "GET", target, None).await
     }
 
@@ -92,7 +92,7 @@ impl Tried {
         rows
     }
 
-    async fn add(&self, caller: &As, product: &str, quantity: i64) -> Answer {
+    pub(crate) async fn add(&self, caller: &As, product: &str, quantity: i64) -> Answer {
         self.send(caller, "POST", "/api/baskets/items", Some(json!({ "productId": product, "quantity": quantity })))
             .await
     }
