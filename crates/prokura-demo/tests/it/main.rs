@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod baskets;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod shop;
