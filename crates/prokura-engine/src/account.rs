@@ -108,14 +108,22 @@ impl Engine {
         Ok(credential.map(|credential| credential.created_at))
     }
 
-    /// Where a customer is logged in, this browser first, then the newest; at most a hundred.
+    /// Where a customer is logged in, this browser first, then the newest; at most a hundred. A locked session is not
+    /// told what other companies the others act for (S-34).
     ///
     /// # Errors
     /// Only faults.
     pub async fn own_sessions(&self, tenant: &Tenant, page: &PageSession) -> Result<Vec<OwnSession>, Error> {
         let now = self.clock.now();
         let mut reader = self.store.read().await?;
-        Ok(reader.own_sessions(&tenant.id, &page.customer, &page.session, now, MAX_SESSIONS).await?)
+        let mut sessions = reader.own_sessions(&tenant.id, &page.customer, &page.session, now, MAX_SESSIONS).await?;
+        if page.is_locked {
+            for session in &mut sessions {
+                session.legal_entity =
+                    session.legal_entity.take().filter(|(entity, _)| Some(entity) == page.last_entity.as_ref());
+            }
+        }
+        Ok(sessions)
     }
 
     /// Ends one of the customer's own sessions. One that ended before is fine.

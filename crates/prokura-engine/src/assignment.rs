@@ -315,6 +315,10 @@ impl Engine {
             tx.delete_assignment(&tenant.id, &assignment.id).await?;
             tx.leave_groups_of_entity(&tenant.id, &assignment.customer, &assignment.legal_entity).await?;
             self.publish(tx, tenant, RevocationKind::Grant, assignment.grant.as_str(), until, now).await?;
+            // A session that may act for this company alone can do nothing any more; others choose another one.
+            for session in tx.sessions_locked_to(&tenant.id, &assignment.customer, &assignment.legal_entity).await? {
+                self.end_session_in(tx, tenant, &session, "company_lost", now).await?;
+            }
         }
         self.publish_rights(tx, tenant, Some(&assignment.customer), now).await
     }

@@ -3,7 +3,7 @@
 //! client may have. No page can be skipped, repeated for somebody else, or entered from another browser (S-95).
 
 use crate::{
-    Actor, Client, Engine, Error, Origin, Refusal, Tenant,
+    Actor, Client, Engine, Error, Origin, PageSession, Refusal, Tenant,
     audit::Entry,
     issue::Door,
     retrying,
@@ -514,12 +514,17 @@ impl Engine {
         })
     }
 
-    /// The companies a customer may act for, by name.
+    /// The companies a customer may choose from in a browser, by name; in a locked session that one alone, or none
+    /// (S-34).
     ///
     /// # Errors
     /// Only faults.
-    pub async fn choices_of(&self, tenant: &Tenant, customer: &CustomerId) -> Result<Vec<EntityChoice>, Error> {
-        self.choices_in(tenant, customer, None).await
+    pub async fn choices_of(&self, tenant: &Tenant, page: &PageSession) -> Result<Vec<EntityChoice>, Error> {
+        match (&page.last_entity, page.is_locked) {
+            (None, true) => Ok(Vec::new()),
+            (Some(entity), true) => self.choices_in(tenant, &page.customer, Some(entity)).await,
+            (_, false) => self.choices_in(tenant, &page.customer, None).await,
+        }
     }
 
     /// A company a customer may act for, unless they may not.

@@ -1,6 +1,6 @@
 //! Telling clients that a session is over (OpenID Connect Back-Channel Logout 1.0). Whatever ends it, the notice is put
 //! down in the same transaction, for each client that got an ID token in it and registered an address; it is delivered
-//! once or more.
+//! once or more. A client that gives its own tokens back hears of it when the session ends, and not before.
 
 use crate::{
     Engine, Error, Tenant,
@@ -22,6 +22,11 @@ const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const LOGOUT_TOKEN_SECONDS: i64 = 120;
 /// How often a client is asked that says no. Keys it has not fetched yet, or a release being rolled out, pass in this time.
 const REFUSED_ATTEMPTS: i64 = 4;
+
+/// Why a family is over that its client gave back (RFC 7009).
+pub(crate) const GIVEN_BACK: &str = "revoked";
+/// How many sessions and clients are read at a time when all of them end.
+const PAGE: u32 = 500;
 
 /// A notice that waits in the outbox.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,6 +78,41 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The clients whose last family in a session was given back by themselves. They were not told then, for nobody had
+    /// logged out, and may have kept the person logged in.
+    pub(crate) async fn clients_that_gave_back(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        session: &SessionId,
+    ) -> Result<BTreeSet<ToldClient>, Error> {
+        let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+        for (client, customer, scope, reason) in tx.ended_families(&tenant.id, session).await? {
+            let Some(told) = ToldClient::of(client, customer, scope.as_deref()) else { continue };
+            if seen.insert(told.client.clone()) && reason.as_deref() == Some(GIVEN_BACK) {
+                found.insert(told);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a notice down for every client in every session of a tenant, before all of them end at once.
+    pub(crate) async fn tell_all_clients(&self, tx: &mut Tx<'_>, tenant: &Tenant, now: Timestamp) -> Result<(), Error> {
+        let (mut session, mut client) = (String::new(), String::new());
+        loop {
+            let page = tx.clients_in_sessions(&tenant.id, (&session, &client), PAGE).await?;
+            let is_last = page.len() < PAGE as usize;
+            for (id, told, customer) in page {
+                (session, client) = (id.to_string(), told.to_string());
+                let told = BTreeSet::from([ToldClient { client: told, customer }]);
+                self.tell_clients(tx, tenant, &id, told, now).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Tells a client. One that registers no address any more hears nothing; one that was switched off does: its

@@ -50,6 +50,10 @@ impl Engine {
         let engine = self.clone();
         jobs.spawn(async move { every(SWEEP_INTERVAL, "sweep", || engine.sweep()).await });
         let engine = self.clone();
+        jobs.spawn(async move {
+            every(SWEEP_INTERVAL, "end what ran out", || engine.end_run_out_sessions()).await;
+        });
+        let engine = self.clone();
         jobs.spawn(async move { every(ERRAND_INTERVAL, "send mails", || engine.send_mails()).await });
         let engine = self.clone();
         jobs.spawn(async move { every(ERRAND_INTERVAL, "make calls", || engine.make_calls()).await });

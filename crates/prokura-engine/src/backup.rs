@@ -94,6 +94,7 @@ impl Engine {
         let mut ended = 0;
         for tenant in self.loaded_tenants() {
             let mut tx = self.store.write().await?;
+            self.tell_all_clients(&mut tx, &tenant, now).await?;
             ended += tx.end_everything(&tenant.id, now).await?;
             let entry = Entry::new(&Actor::System, "installation.restore", "tenant", tenant.id.as_str());
             self.audit(&mut tx, &tenant.id, &origin, entry, now).await?;

@@ -44,6 +44,7 @@ impl Engine {
             authenticated_at: None,
             proven: None,
             expires_at: now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()),
+            look_at: None,
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };

@@ -27,8 +27,10 @@ pub struct PageSession {
     pub customer: CustomerId,
     /// When they proved who they are.
     pub authenticated_at: Option<Timestamp>,
-    /// The company they chose last.
+    /// The company they chose last; in a locked session, the one it is locked to.
     pub last_entity: Option<LegalEntityId>,
+    /// Whether the session acts for that company, or for nobody, and is never shown another (S-34).
+    pub is_locked: bool,
 }
 
 impl From<CookieRow> for PageSession {
@@ -38,6 +40,7 @@ impl From<CookieRow> for PageSession {
             customer: row.customer,
             authenticated_at: row.authenticated_at,
             last_entity: row.legal_entity,
+            is_locked: row.is_locked,
         }
     }
 }
@@ -99,6 +102,7 @@ impl Engine {
         let chosen =
             there.as_ref().filter(|there| there.customer == *customer).and_then(|there| there.legal_entity.clone());
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
+        let is_locked = there.as_ref().is_some_and(|there| there.customer == *customer && there.is_locked);
         let session = match there {
             Some(there) if there.customer == *customer => {
                 let door = (VERB, Some(proven));
@@ -127,8 +131,13 @@ impl Engine {
             .session(Some(&session))
             .detail(serde_json::json!({ "amr": proven.amr() }));
         self.audit(tx, &tenant.id, origin, entry, now).await?;
-        let page =
-            PageSession { session, customer: customer.clone(), authenticated_at: Some(now), last_entity: chosen };
+        let page = PageSession {
+            session,
+            customer: customer.clone(),
+            authenticated_at: Some(now),
+            last_entity: chosen,
+            is_locked,
+        };
         Ok((cookie, page))
     }
 
@@ -154,6 +163,7 @@ impl Engine {
             authenticated_at: Some(now),
             proven: Some(entrance.proven),
             expires_at,
+            look_at: Some(now.plus_seconds(tenant.settings.lifetimes.page_idle.into())),
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };

@@ -4,6 +4,7 @@ use crate::{
     Actor, Engine, Error, Origin, Refusal, Tenant,
     audit::Entry,
     log_out::Keep,
+    mail::Change,
     passwords, retrying,
     store::{NewCustomer, Tx},
 };
@@ -439,11 +440,15 @@ impl Engine {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+            let owner = tx.customer(&tenant.id, id).await?.ok_or(Refusal::NotFound("customer"))?;
+            let had_password = tx.password(&tenant.id, id).await?.is_some();
             let keep = except.map_or(Keep::Nothing, Keep::Family);
             let credential = self.new_id(now)?;
             tx.set_password(&tenant.id, id, &credential, &phc, is_initial, now).await?;
             self.end_sessions_of(&mut tx, tenant, id, keep, "password_changed", now).await?;
+            if had_password {
+                self.tell_owner_of(&mut tx, tenant, &owner, Change::Password, now).await?;
+            }
             let entry = Entry::new(actor, "customer.set_password", "customer", id.as_str());
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;

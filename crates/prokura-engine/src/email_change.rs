@@ -3,6 +3,7 @@
 use crate::{
     Actor, Engine, Error, Oneself, Origin, Refusal, StoreError, Tenant,
     audit::Entry,
+    mail::Change,
     one_time_link::{Purpose, bad_link},
     outbox::Errand,
     retrying,
@@ -109,6 +110,8 @@ impl Engine {
         let Some(customer) = customer.filter(|customer| customer.state == CustomerState::Active) else {
             return Err(bad_link().into());
         };
+        // At the address from before: who reads there must know, and the new one asked for it.
+        self.tell_owner_of(&mut tx, tenant, &customer, Change::Email, now).await?;
         match tx.update_email(&tenant.id, &id, &email, now).await {
             Ok(true) => {}
             Ok(false) | Err(StoreError::Constraint) => return Err(Refusal::AlreadyExists("customer").into()),

@@ -1,7 +1,8 @@
 //! Asking about a token and taking one back, for clients that proved who they are (RFC 7662, RFC 7009).
 
 use crate::{
-    Actor, Client, Engine, Error, Origin, Tenant, Unverified, assurance::is_multi_factor, audit::Entry, retrying,
+    Actor, Client, Engine, Error, Origin, Tenant, Unverified, assurance::is_multi_factor, audit::Entry,
+    backchannel_logout::GIVEN_BACK, retrying,
 };
 use prokura_domain::{ClientKind, RefreshTokenState, RevocationKind, Scopes, Standing, Subject, Timestamp};
 use prokura_jose::{AccessToken, ActorClaim, SecretHash, dpop::Thumbprint, sign_jwt};
@@ -165,7 +166,7 @@ impl Engine {
                 .map(|row| row.family),
         };
         if let Some(family) = family
-            && self.give_back_family(&mut tx, tenant, &family, "revoked", now).await?.is_some()
+            && self.give_back_family(&mut tx, tenant, &family, GIVEN_BACK, now).await?.is_some()
         {
             let entry = Entry::new(&actor, "token.revoke", "family", family.as_str()).client(&client.id);
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;

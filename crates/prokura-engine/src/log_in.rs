@@ -267,6 +267,7 @@ impl Engine {
             authenticated_at: Some(now),
             proven: entrance.proof.map(|_| Proven::Password),
             expires_at: now.plus_seconds(tenant.settings.lifetimes.session.into()),
+            look_at: None,
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };

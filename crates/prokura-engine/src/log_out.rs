@@ -221,7 +221,7 @@ impl Engine {
         let has_ended = tx.end_session(&tenant.id, session, reason, now).await?;
         let families = tx.families_of_session(&tenant.id, session).await?;
         let mut until = now;
-        let mut told = BTreeSet::new();
+        let mut told = self.clients_that_gave_back(tx, tenant, session).await?;
         for family in families {
             if let Some(ended) = tx.revoke_family(&tenant.id, &family.id, reason, now).await? {
                 until = until.max(outlasting(ended.tokens_until));
@@ -231,7 +231,9 @@ impl Engine {
         if until > now {
             self.publish(tx, tenant, RevocationKind::Session, session.as_str(), until, now).await?;
         }
-        self.tell_clients(tx, tenant, session, told, now).await?;
+        if has_ended {
+            self.tell_clients(tx, tenant, session, told, now).await?;
+        }
         Ok(has_ended)
     }
 

@@ -1,9 +1,11 @@
 //! Mails: what they say, and the ways they leave by. Links in them are built from the tenant's settings, never from
 //! what a request brought along (S-99).
 
+mod change;
 mod letter;
 mod words;
 
+pub(crate) use change::Change;
 pub(crate) use letter::{Letter, compose};
 pub(crate) use words::{Language, Topic};
 

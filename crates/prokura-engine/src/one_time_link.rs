@@ -35,7 +35,8 @@ impl Purpose {
     fn seconds(self, tenant: &Tenant) -> u32 {
         match self {
             Self::PasswordReset => tenant.settings.lifetimes.reset_link,
-            Self::EmailChange | Self::SignUp => tenant.settings.lifetimes.confirm_link,
+            Self::EmailChange => tenant.settings.lifetimes.email_link,
+            Self::SignUp => tenant.settings.lifetimes.sign_up_link,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     Actor, Engine, Error, Origin, Tenant,
     audit::Entry,
     backchannel_logout::Goodbye,
-    mail::{self, Language, Letter, Topic},
+    mail::{self, Change, Language, Letter, Topic},
     one_time_link::Purpose,
     store::{Lane, NewErrand, OutboxRow, Tx},
 };
@@ -53,6 +53,8 @@ pub(crate) enum Errand {
     EmailChange { customer: String, email: String, sync_contact: bool },
     /// Somebody is invited into a company.
     Invitation { id: String },
+    /// An owner is to know that the way they log in was changed.
+    OwnerNotice { customer: String, email: String, change: Change },
     /// A client is to hear that a session it takes part in is over.
     Logout(Goodbye),
 }
@@ -64,24 +66,29 @@ impl Errand {
             Self::SignUp { .. } => Purpose::SignUp.as_str(),
             Self::EmailChange { .. } => Purpose::EmailChange.as_str(),
             Self::Invitation { .. } => "invitation",
+            Self::OwnerNotice { .. } => "owner_notice",
             Self::Logout(_) => "logout",
         }
     }
 
     fn lane(&self) -> Lane {
         match self {
-            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } | Self::Invitation { .. } => {
-                Lane::Mail
-            }
+            Self::PasswordReset { .. }
+            | Self::SignUp { .. }
+            | Self::EmailChange { .. }
+            | Self::Invitation { .. }
+            | Self::OwnerNotice { .. } => Lane::Mail,
             Self::Logout(_) => Lane::Call,
         }
     }
 
     fn target(&self) -> Option<&str> {
         match self {
-            Self::PasswordReset { .. } | Self::SignUp { .. } | Self::EmailChange { .. } | Self::Invitation { .. } => {
-                None
-            }
+            Self::PasswordReset { .. }
+            | Self::SignUp { .. }
+            | Self::EmailChange { .. }
+            | Self::Invitation { .. }
+            | Self::OwnerNotice { .. } => None,
             Self::Logout(goodbye) => Some(&goodbye.client),
         }
     }
@@ -248,9 +255,21 @@ impl Engine {
             let letter = Letter { id, to: &to, language, topic, way };
             return Ok(Some(mail::compose(tenant, &letter, now)));
         }
+        if let Errand::OwnerNotice { customer, email, change } = errand {
+            let (Ok(customer), Ok(to)) = (customer.parse::<CustomerId>(), Email::parse(email)) else {
+                return Ok(None);
+            };
+            let owner = self.store.read().await?.customer(&tenant.id, &customer).await?;
+            let Some(owner) = owner.filter(|owner| owner.state != CustomerState::Deleted) else { return Ok(None) };
+            let language = self.mail_language(tenant, owner.profile.language.as_deref()).await?;
+            // To the pages of this server: there the account can be looked at and put right, whatever the shop has.
+            let way = format!("{}/account/security", tenant.issuer);
+            let letter = Letter { id, to: &to, language, topic: Topic::Changed(*change), way };
+            return Ok(Some(mail::compose(tenant, &letter, now)));
+        }
         let mut tx = self.store.write().await?;
         let (purpose, customer, to, payload) = match errand {
-            Errand::Logout(_) | Errand::Invitation { .. } => return Ok(None),
+            Errand::Logout(_) | Errand::Invitation { .. } | Errand::OwnerNotice { .. } => return Ok(None),
             Errand::PasswordReset { email_key } | Errand::SignUp { email_key } => {
                 let Some(customer) = tx.customer_by_email(&tenant.id, email_key).await? else { return Ok(None) };
                 let is_pending = customer.state == CustomerState::Pending;

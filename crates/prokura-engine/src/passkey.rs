@@ -7,6 +7,7 @@ use crate::{
     audit::Entry,
     cookie::{PageEntrance, VERB},
     log_out::Keep,
+    mail::Change,
     retrying,
     store::{CeremonyRow, PasskeyRow},
 };
@@ -170,6 +171,7 @@ impl Engine {
             }
             let keep = Keep::Session(&there.session);
             self.end_sessions_of(&mut tx, tenant, &customer, keep, "passkey_added", now).await?;
+            self.tell_owner(&mut tx, tenant, &customer, Change::PasskeyAdded, now).await?;
             self.note(&mut tx, tenant, &there, "customer.add_passkey", origin, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(())
@@ -196,6 +198,7 @@ impl Engine {
             }
             let keep = Keep::Session(&there.session);
             self.end_sessions_of(&mut tx, tenant, &there.customer, keep, "passkey_removed", now).await?;
+            self.tell_owner(&mut tx, tenant, &there.customer, Change::PasskeyRemoved, now).await?;
             self.note(&mut tx, tenant, &there, "customer.remove_passkey", origin, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(())

@@ -6,6 +6,7 @@ use crate::{
     audit::Entry,
     customer::check_password_policy,
     log_out::Keep,
+    mail::Change,
     one_time_link::{Purpose, bad_link},
     outbox::Errand,
     passwords::Match,
@@ -106,11 +107,10 @@ impl Engine {
             .customer(&tenant.id, &id)
             .await?
             .filter(|customer| is_held && matches!(customer.state, CustomerState::Active | CustomerState::Pending));
-        if customer.is_none() {
-            return Err(bad_link().into());
-        }
+        let Some(customer) = customer else { return Err(bad_link().into()) };
         let actor = Actor::Customer(id.clone());
         self.replace_password(&mut tx, tenant, &id, phc, Keep::Nothing, now).await?;
+        self.tell_owner_of(&mut tx, tenant, &customer, Change::Password, now).await?;
         // The link came by mail: whoever has it reads what is sent to that address.
         tx.verify_email(&tenant.id, &id, now).await?;
         let entry = Entry::new(&actor, "customer.reset_password", "customer", id.as_str());
@@ -145,6 +145,7 @@ impl Engine {
             }
             self.attempt_was_right(&mut tx, tenant, &attempt, now).await?;
             self.replace_password(&mut tx, tenant, id, &phc, caller.keep(), now).await?;
+            self.tell_owner(&mut tx, tenant, id, Change::Password, now).await?;
             let actor = Actor::Customer(id.clone());
             let entry = Entry::new(&actor, "customer.change_password", "customer", id.as_str()).session(caller.session);
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;

@@ -6,6 +6,7 @@ use crate::{
     assurance::Proven,
     audit::Entry,
     log_out::Keep,
+    mail::Change,
     retrying,
     store::{CookieRow, TotpRow, Tx},
     throttle::{Attempt, SECOND_FACTOR},
@@ -158,6 +159,7 @@ impl Engine {
             return Err(Refusal::InvalidToken.into());
         }
         let cookie = self.renew_cookie(&mut tx, tenant, cookie).await?;
+        self.tell_owner(&mut tx, tenant, customer, Change::TotpAdded, now).await?;
         self.note(&mut tx, tenant, &there, "customer.add_totp", origin, now).await?;
         tx.commit().await?;
         Ok(Enrolled { recovery_codes, cookie })
@@ -178,6 +180,7 @@ impl Engine {
             tx.delete_recovery_codes(&tenant.id, &there.customer).await?;
             let keep = Keep::Session(&there.session);
             self.end_sessions_of(&mut tx, tenant, &there.customer, keep, "second_factor_removed", now).await?;
+            self.tell_owner(&mut tx, tenant, &there.customer, Change::TotpRemoved, now).await?;
             self.note(&mut tx, tenant, &there, "customer.remove_totp", origin, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(())
@@ -201,6 +204,7 @@ impl Engine {
             let (there, row) = self.proven_owner(&mut tx, tenant, cookie, now).await?;
             row.filter(|row| row.is_active).ok_or(Refusal::NotFound("second factor"))?;
             let codes = self.make_recovery_codes(&mut tx, tenant, &there.customer, now).await?;
+            self.tell_owner(&mut tx, tenant, &there.customer, Change::RecoveryCodesRenewed, now).await?;
             self.note(&mut tx, tenant, &there, "customer.renew_recovery_codes", origin, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(codes)
@@ -232,6 +236,7 @@ impl Engine {
             }
             tx.delete_recovery_codes(&tenant.id, id).await?;
             self.end_sessions_of(&mut tx, tenant, id, Keep::Nothing, "second_factor_removed", now).await?;
+            self.tell_owner(&mut tx, tenant, id, Change::FactorsRemoved, now).await?;
             let entry = Entry::new(actor, "customer.remove_factors", "customer", id.as_str());
             self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
             tx.commit().await?;

@@ -73,10 +73,12 @@ pub struct Lifetimes {
     pub service: u32,
     /// Companion token of dialects that have one (Emporix calls it the saas token).
     pub companion: u32,
-    /// Password-reset links.
+    /// Links with which a password is chosen; at most ten minutes (S-106).
     pub reset_link: u32,
-    /// Links that confirm a sign-up or a new e-mail address.
-    pub confirm_link: u32,
+    /// Links that confirm a new address to log in with; at most an hour.
+    pub email_link: u32,
+    /// Links that confirm a sign-up; at most a week.
+    pub sign_up_link: u32,
 }
 
 /// A group made with every legal entity.
@@ -222,7 +224,8 @@ impl Default for Lifetimes {
             service: 300,
             companion: 14_400,
             reset_link: 600,
-            confirm_link: 86_400,
+            email_link: 600,
+            sign_up_link: 600,
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow, Sessio
 pub(crate) use links::NewLink;
 pub(crate) use outbox::{Lane, NewErrand, OutboxRow};
 pub(crate) use passkeys::{CeremonyRow, PasskeyRow};
-pub(crate) use sessions::{EndedFamily, NewFamily, NewSession, SessionRow};
+pub(crate) use sessions::{EndedFamily, FadingSession, NewFamily, NewSession, SessionRow};
 pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
 pub(crate) use throttle::Spent;

@@ -549,11 +549,19 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         ("lifetimes.session", settings.lifetimes.session),
         ("lifetimes.page_idle", settings.lifetimes.page_idle),
         ("lifetimes.companion", settings.lifetimes.companion),
-        ("lifetimes.reset_link", settings.lifetimes.reset_link),
-        ("lifetimes.confirm_link", settings.lifetimes.confirm_link),
     ] {
         if !(30..=31_536_000).contains(&seconds) {
             return Err(Refusal::invalid(field, "30 seconds to 365 days"));
+        }
+    }
+    // A link that opens an account is as good as a code (S-106); one that only shows that an address is read may wait.
+    for (field, seconds, (longest, in_words)) in [
+        ("lifetimes.reset_link", settings.lifetimes.reset_link, (600, "30 seconds to ten minutes")),
+        ("lifetimes.email_link", settings.lifetimes.email_link, (3_600, "30 seconds to an hour")),
+        ("lifetimes.sign_up_link", settings.lifetimes.sign_up_link, (604_800, "30 seconds to seven days")),
+    ] {
+        if !(30..=longest).contains(&seconds) {
+            return Err(Refusal::invalid(field, in_words));
         }
     }
     if settings.switch_grace_seconds > settings.lifetimes.access {

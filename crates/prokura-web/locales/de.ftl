@@ -245,6 +245,7 @@ session-started = seit dem
 end-session = Beenden
 end-others = Alle anderen Sitzungen beenden
 companies-lead = Die Firmen, für die Sie einkaufen dürfen. Ihre Wahl gilt in diesem Browser; andere Geräte behalten ihre.
+companies-locked = Diese Anmeldung handelt für eine einzige Firma und keine andere.
 switch-company = Für diese handeln
 since = seit dem
 remove = Entfernen …

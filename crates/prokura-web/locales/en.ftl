@@ -245,6 +245,7 @@ session-started = since
 end-session = End
 end-others = End all other sessions
 companies-lead = The companies you may buy for. Your choice holds in this browser; other devices keep theirs.
+companies-locked = This login acts for one company and no other.
 switch-company = Act for this one
 since = since
 remove = Remove …

@@ -245,6 +245,7 @@ session-started = depuis le
 end-session = Mettre fin
 end-others = Mettre fin à toutes les autres sessions
 companies-lead = Les entreprises pour lesquelles vous pouvez acheter. Votre choix vaut pour ce navigateur ; vos autres appareils gardent le leur.
+companies-locked = Cette connexion agit pour une seule entreprise et aucune autre.
 switch-company = Agir pour celle-ci
 since = depuis le
 remove = Supprimer …

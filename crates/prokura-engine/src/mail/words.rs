@@ -1,6 +1,8 @@
 //! What mails say, in every language the pages speak. A mail says why it came, has one link, and says what to do when it
 //! was not asked for.
 
+use super::change::{self, Change};
+
 /// A language mails are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -47,6 +49,8 @@ pub(crate) enum Topic {
         /// `None` for the shop.
         invited_by: Option<String>,
     },
+    /// The way somebody logs in was changed.
+    Changed(Change),
 }
 
 /// A mail's words.
@@ -70,7 +74,7 @@ pub(crate) fn words(topic: &Topic, language: Language, shop: &str) -> Words {
         Language::French => french(topic, shop),
     };
     let is_invitation = matches!(topic, Topic::Invitation { .. });
-    let (otherwise, ending) = match (language, is_invitation) {
+    let (otherwise, mut ending) = match (language, is_invitation) {
         (Language::English, false) => (
             "If the button does nothing, open this address:",
             "The link works once and for a limited time. If you did not ask for it, there is nothing to do.",
@@ -96,7 +100,16 @@ pub(crate) fn words(topic: &Topic, language: Language, shop: &str) -> Words {
             "Le lien ne fonctionne qu’une fois, pendant sept jours. Si vous ne savez pas de quoi il s’agit, il n’y a rien à faire.",
         ),
     };
+    if let Topic::Changed(_) = topic {
+        (_, ending) = change::advice(language);
+    }
     Words { subject, lead, button, otherwise, ending }
+}
+
+fn changed(change: Change, language: Language, shop: &str) -> (String, String, &'static str) {
+    let (subject, lead) = change::told(change, language, shop);
+    let (button, _) = change::advice(language);
+    (subject, lead, button)
 }
 
 fn english(topic: &Topic, shop: &str) -> (String, String, &'static str) {
@@ -124,6 +137,7 @@ fn english(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             },
             "Open the invitation",
         ),
+        Topic::Changed(change) => changed(*change, Language::English, shop),
     }
 }
 
@@ -152,6 +166,7 @@ fn german(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             },
             "Einladung öffnen",
         ),
+        Topic::Changed(change) => changed(*change, Language::German, shop),
     }
 }
 
@@ -180,6 +195,7 @@ fn french(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             },
             "Ouvrir l’invitation",
         ),
+        Topic::Changed(change) => changed(*change, Language::French, shop),
     }
 }
 
@@ -197,7 +213,17 @@ mod tests {
             Topic::Invitation { company: company.clone(), invited_by: Some("Ann".to_owned()) },
             Topic::Invitation { company, invited_by: None },
         ];
-        for topic in topics {
+        let changes = [
+            Change::Password,
+            Change::Email,
+            Change::TotpAdded,
+            Change::TotpRemoved,
+            Change::RecoveryCodesRenewed,
+            Change::PasskeyAdded,
+            Change::PasskeyRemoved,
+            Change::FactorsRemoved,
+        ];
+        for topic in topics.into_iter().chain(changes.map(Topic::Changed)) {
             let spoken = Language::ALL.map(|language| words(&topic, language, "The Shop"));
             for said in &spoken {
                 assert!(said.lead.contains("The Shop") && !said.subject.is_empty(), "{}", said.lead);
@@ -206,6 +232,7 @@ mod tests {
             let [english, german, french] = spoken;
             assert!(english.lead != german.lead && german.lead != french.lead && french.lead != english.lead);
             assert!(english.subject != german.subject && german.subject != french.subject);
+            assert!(english.ending != german.ending && german.ending != french.ending);
         }
     }
 

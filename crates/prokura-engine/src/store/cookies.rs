@@ -11,7 +11,9 @@ pub(crate) struct CookieRow {
     pub(crate) session: SessionId,
     pub(crate) customer: CustomerId,
     pub(crate) authenticated_at: Option<Timestamp>,
+    /// The company that was chosen last; in a locked session, the one it is locked to.
     pub(crate) legal_entity: Option<LegalEntityId>,
+    pub(crate) is_locked: bool,
     pub(crate) is_multi_factor: bool,
 }
 
@@ -25,7 +27,9 @@ impl Reader {
     ) -> Result<Option<CookieRow>, StoreError> {
         let row = self
             .query_one(
-                "SELECT s.id, s.customer_id, s.authenticated_at, k.legal_entity_id, s.amr
+                "SELECT s.id, s.customer_id, s.authenticated_at,
+                        CASE WHEN s.is_entity_locked = 1 THEN s.locked_entity_id ELSE k.legal_entity_id END, s.amr,
+                        s.is_entity_locked
                    FROM cookie_sessions k
                    JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
                    JOIN customers u ON u.tenant_id = s.tenant_id AND u.id = s.customer_id
@@ -41,6 +45,7 @@ impl Reader {
                 authenticated_at: row.get(2)?,
                 legal_entity: row.get(3)?,
                 is_multi_factor: is_multi_factor(row.get::<Option<String>>(4)?.as_deref()),
+                is_locked: row.get::<i64>(5)? == 1,
             })
         })
         .transpose()

@@ -36,8 +36,19 @@ pub(crate) struct NewSession<'a> {
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) proven: Option<Proven>,
     pub(crate) expires_at: Timestamp,
+    /// When to look whether it ran out; `None` for sessions without ID tokens, where nobody would have to be told.
+    pub(crate) look_at: Option<Timestamp>,
     pub(crate) user_agent: Option<&'a str>,
     pub(crate) address: Option<&'a str>,
+}
+
+/// A session that may have run out.
+pub(crate) struct FadingSession {
+    pub(crate) tenant: TenantId,
+    pub(crate) id: SessionId,
+    pub(crate) expires_at: Timestamp,
+    /// Until when a cookie, a refresh token or an access token of it is good; `None` when there is none left.
+    pub(crate) usable_until: Option<Timestamp>,
 }
 
 /// A token family as stored.
@@ -219,6 +230,97 @@ impl Reader {
         row.map(|row| row.get(0)).transpose()
     }
 
+    /// The sessions it is time to look at, of all tenants.
+    pub(crate) async fn fading_sessions(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<FadingSession>, StoreError> {
+        self.query(
+            "SELECT s.tenant_id, s.id, s.expires_at,
+                    (SELECT MAX(CASE WHEN k.idle_until < k.expires_at THEN k.idle_until ELSE k.expires_at END)
+                       FROM cookie_sessions k WHERE k.tenant_id = s.tenant_id AND k.session_id = s.id),
+                    (SELECT MAX(CASE WHEN r.expires_at > f.tokens_until THEN r.expires_at ELSE f.tokens_until END)
+                       FROM token_families f
+                       LEFT JOIN refresh_tokens r
+                              ON r.tenant_id = f.tenant_id AND r.family_id = f.id AND r.state = 'active'
+                      WHERE f.tenant_id = s.tenant_id AND f.session_id = s.id AND f.state = 'active')
+               FROM sessions s WHERE s.look_at <= $1 AND s.state = 'active' ORDER BY s.look_at LIMIT $2",
+            params![now, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let (cookie, tokens): (Option<Timestamp>, Option<Timestamp>) = (row.get(3)?, row.get(4)?);
+            Ok(FadingSession {
+                tenant: row.get(0)?,
+                id: row.get(1)?,
+                expires_at: row.get(2)?,
+                usable_until: cookie.max(tokens),
+            })
+        })
+        .collect()
+    }
+
+    /// The active sessions of a customer that are locked to a company.
+    pub(crate) async fn sessions_locked_to(
+        &mut self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        entity: &LegalEntityId,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.query(
+            "SELECT id FROM sessions
+              WHERE tenant_id = $1 AND customer_id = $2 AND locked_entity_id = $3 AND is_entity_locked = 1
+                AND state = 'active' ORDER BY id",
+            params![tenant, customer, entity],
+        )
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+    }
+
+    /// The families of a session that are over: client, customer, scope and why, the newest end first.
+    pub(crate) async fn ended_families(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Vec<(ClientId, Option<CustomerId>, Option<String>, Option<String>)>, StoreError> {
+        self.query(
+            "SELECT client_id, customer_id, scope, end_reason FROM token_families
+              WHERE tenant_id = $1 AND session_id = $2 AND state = 'revoked' ORDER BY state_at DESC, id DESC",
+            params![tenant, session],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .collect()
+    }
+
+    /// Sessions that stand and the clients whose families in them stand, or were given back by the client itself: at
+    /// most `limit` after the pair named, by session and client.
+    pub(crate) async fn clients_in_sessions(
+        &mut self,
+        tenant: &TenantId,
+        (session, client): (&str, &str),
+        limit: u32,
+    ) -> Result<Vec<(SessionId, ClientId, CustomerId)>, StoreError> {
+        self.query(
+            "SELECT f.session_id, f.client_id, MIN(f.customer_id)
+               FROM token_families f JOIN sessions s ON s.tenant_id = f.tenant_id AND s.id = f.session_id
+              WHERE f.tenant_id = $1 AND (f.session_id, f.client_id) > ($2, $3) AND s.state = 'active'
+                AND (f.state = 'active' OR f.end_reason = 'revoked') AND f.customer_id IS NOT NULL
+                AND ' ' || f.scope || ' ' LIKE '% openid %'
+              GROUP BY f.session_id, f.client_id ORDER BY f.session_id, f.client_id LIMIT $4",
+            params![tenant, session, client, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .collect()
+    }
+
     /// Whether the tokens of a family may still be used.
     pub(crate) async fn is_family_active(
         &mut self,
@@ -272,8 +374,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (tenant_id, id, client_id, customer_id, site_id, door, is_entity_locked,
-                                   authenticated_at, amr, state, state_at, expires_at, user_agent, address, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9)",
+                                   authenticated_at, amr, state, state_at, expires_at, user_agent, address, created_at,
+                                   look_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9, $14)",
             params![
                 tenant,
                 session.id,
@@ -287,7 +390,8 @@ impl Tx<'_> {
                 session.expires_at,
                 session.user_agent,
                 session.address,
-                session.proven.map(Proven::amr)
+                session.proven.map(Proven::amr),
+                session.look_at
             ],
         )
         .await?;
@@ -381,6 +485,21 @@ impl Tx<'_> {
             )
             .await?;
         Ok(changed == 1)
+    }
+
+    /// Says when to look at an active session again.
+    pub(crate) async fn look_at_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        look_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE sessions SET look_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'active'",
+            params![tenant, session, look_at],
+        )
+        .await?;
+        Ok(())
     }
 
     pub(crate) async fn insert_family(

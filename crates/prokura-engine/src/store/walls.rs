@@ -75,6 +75,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_invitations", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
+    ("fading_sessions", "looked for by nodes; the rows name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
     ("claim_errands", "worked off by nodes; the row names the tenant"),
     ("finish_errand", "the row names the tenant"),
@@ -190,6 +191,9 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     segments_for(tenant, &id("ann"), Some(&id("le-1")), NOW, 9);
     session(tenant, &cast.session);
     session_lock(tenant, &id("s-locked"));
+    sessions_locked_to(tenant, &id("ann"), &id("le-1"));
+    ended_families(tenant, &cast.session);
+    clients_in_sessions(tenant, ("", ""), 9);
     sessions(tenant, None, "", 9);
     own_sessions(tenant, &id("ann"), &cast.session, NOW, 9);
     signing_keys(tenant);
@@ -331,6 +335,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     own_assignment(tenant, &id("a-2"), AssignmentKind::Contact, false, LATER);
     prolong_family_tokens(tenant, &cast.family, Timestamp::from_millis(10_000_000), NOW);
     prolong_refresh_token(tenant, &cast.token, Timestamp::from_millis(10_000_000));
+    look_at_session(tenant, &cast.session, LATER);
     prolong_session(tenant, &cast.session, Timestamp::from_millis(10_000_000));
     raise_longest_access(tenant, 1_200);
     redeem_link(tenant, &cast.link, Purpose::PasswordReset, NOW);

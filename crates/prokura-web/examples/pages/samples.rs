@@ -258,8 +258,14 @@ fn account() -> Vec<Sample> {
         ),
         sample("account-password", change_password()),
         sample("account-sessions", Sessions { frame: frame(Section::Sessions), sessions: sessions() }),
-        sample("account-companies", MyCompanies { frame: frame(Section::Companies), choice: few_companies() }),
-        sample("account-companies-many", MyCompanies { frame: frame(Section::Companies), choice: many_companies() }),
+        sample(
+            "account-companies",
+            MyCompanies { is_locked: false, frame: frame(Section::Companies), choice: few_companies() },
+        ),
+        sample(
+            "account-companies-many",
+            MyCompanies { is_locked: false, frame: frame(Section::Companies), choice: many_companies() },
+        ),
         sample("account-security-none", Security { frame: frame(Section::Security), ..Security::default() }),
         sample("account-security", security()),
         sample("account-passkey", AddPasskey { frame: frame(Section::Security), name: Field::of("Work laptop") }),

@@ -32,12 +32,13 @@ async fn list(
     params: &Params,
     problem: Option<Problem>,
 ) -> Result<Response, Response> {
-    let choices = web.edge.engine.choices_of(&visit.tenant, &account.page.customer).await;
+    let choices = web.edge.engine.choices_of(&visit.tenant, &account.page).await;
     let choices = choices.map_err(|error| visit.broken(error))?;
     let now = account.acting_for.as_ref().map_or_else(String::new, |choice| choice.id.to_string());
     let view = MyCompanies {
         frame: frame(account, Section::Companies, params),
         choice: companies(choices, params, Some(now), problem),
+        is_locked: account.page.is_locked,
     };
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(visit.show(status, &visit.chrome(), &view))
@@ -57,7 +58,9 @@ async fn switch(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Respo
     let (engine, cookie) = (&web.edge.engine, cookie(&visit, PATH)?);
     match engine.choose_for_browser(&visit.tenant, cookie, entity.as_ref(), &visit.origin).await {
         Ok(()) => Ok(done(&visit, PATH, Notice::CompanySwitched)),
-        Err(Error::Refused(Refusal::NotAssigned)) => list(&web, &visit, &account, &Params::parse(""), refused).await,
+        Err(Error::Refused(Refusal::NotAssigned | Refusal::EntityLocked)) => {
+            list(&web, &visit, &account, &Params::parse(""), refused).await
+        }
         Err(error) => Err(broken(&visit, PATH, error)),
     }
 }

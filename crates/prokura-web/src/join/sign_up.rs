@@ -56,10 +56,17 @@ async fn sign_up(State(web): State<Web>, Sent(visit, form): Sent) -> Result<Resp
         ..Profile::default()
     };
     let password = Secret::from(filled(&form, "password").to_owned());
-    let request = SignUpRequest { email, password, profile, address: None, must_confirm: true };
+    let request = SignUpRequest { email: email.clone(), password, profile, address: None, must_confirm: true };
     match web.edge.engine.sign_up(&visit.tenant, &request, &visit.origin).await {
         // Who has an account already is told so by nobody but themselves (S-102).
-        Ok(_) | Err(Error::Refused(Refusal::AlreadyExists(_))) => {
+        taken @ (Ok(_) | Err(Error::Refused(Refusal::AlreadyExists(_)))) => {
+            if taken.is_err() {
+                // Somebody whose link is over signs up again; who has confirmed gets no mail.
+                match web.edge.engine.request_sign_up_mail(&visit.tenant, &email, &visit.origin).await {
+                    Ok(()) | Err(Error::Refused(_)) => {}
+                    Err(fault) => return Err(visit.broken(fault)),
+                }
+            }
             let page = Message::SignUpSent { username: page.username.value };
             Ok(visit.show(StatusCode::OK, &way.chrome(&visit), &page))
         }

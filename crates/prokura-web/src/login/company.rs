@@ -31,7 +31,7 @@ async fn list(
 ) -> Result<Response, Response> {
     let engine = &web.edge.engine;
     let Some(page) = visit.page_session(web).await? else { return Ok(proceed(web, visit, &flow.id).await) };
-    let choices = engine.choices_of(&visit.tenant, &page.customer).await.map_err(|error| visit.broken(error))?;
+    let choices = engine.choices_of(&visit.tenant, &page).await.map_err(|error| visit.broken(error))?;
     let last = page.last_entity.map(|entity| entity.to_string());
     let view = companies(choices, params, last, problem);
     Ok(visit.show(status, &chrome_of(visit, flow), &view))

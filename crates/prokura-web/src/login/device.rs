@@ -93,7 +93,7 @@ async fn company(
     account: &Account,
     device: &WaitingDevice,
 ) -> Result<Option<EntityChoice>, Response> {
-    let choices = web.edge.engine.choices_of(&visit.tenant, &account.page.customer).await;
+    let choices = web.edge.engine.choices_of(&visit.tenant, &account.page).await;
     let mut choices = choices.map_err(|error| visit.broken(error))?;
     Ok(match &device.legal_entity {
         // Shown by its id where it is not theirs, and refused when it is allowed.

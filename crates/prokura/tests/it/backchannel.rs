@@ -22,6 +22,9 @@ use std::{
 
 on_both_databases!(
     s93_whatever_ends_a_session_its_client_hears_of_it,
+    s93_a_session_that_runs_out_is_over_for_its_clients_as_well,
+    losing_a_company_logs_nobody_out_unless_nothing_else_is_left,
+    s146_a_restore_tells_the_clients_of_every_session_it_ends,
     a_client_that_is_away_is_told_later,
     a_client_that_cannot_be_told_is_given_up_and_the_trail_says_so,
     one_call_that_fails_makes_the_others_to_the_same_wait,
@@ -130,12 +133,15 @@ async fn s93_whatever_ends_a_session_its_client_hears_of_it(database: Database) 
                 assert_eq!(native.refresh("web", first, &[]).await.status, 400);
             }
             "replay" => assert_eq!(native.redeem("web", &code).await.status, 400),
-            // The client gave its own tokens back: it knows.
+            // The client gave its own tokens back, which is no logout: it hears when the session ends.
             "revoke" => {
                 let token = tokens["refresh_token"].as_str().unwrap();
                 let request = server.http.post(format!("{}{}", server.url, native.path("revoke")));
                 let request = request.basic_auth("web", Some(native.secret())).form(&[("token", token)]);
                 assert_eq!(server.send(request).await.status, 200);
+                engine.run_errands().await.unwrap();
+                assert_eq!(listener.told().len(), expected.len());
+                end(&native, &session.parse().unwrap()).await;
             }
             "password" => {
                 let change = prokura_engine::NewPassword::Plain("battery staple horse".to_owned().into());
@@ -148,9 +154,7 @@ async fn s93_whatever_ends_a_session_its_client_hears_of_it(database: Database) 
                 engine.set_customer_state(tenant, ann, state, &Actor::System, &origin()).await.unwrap();
             }
         }
-        if cause != "revoke" {
-            expected.push(session);
-        }
+        expected.push(session);
         engine.run_errands().await.unwrap();
         let heard: Vec<_> =
             listener.told().iter().map(|token| claims(token)["sid"].as_str().unwrap().to_owned()).collect();
@@ -173,6 +177,140 @@ async fn s93_whatever_ends_a_session_its_client_hears_of_it(database: Database) 
         ids.insert(claims["jti"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), told.len());
+}
+
+/// The sessions the listener heard of, after the jobs that look for what ran out and make calls.
+async fn heard(native: &Native, listener: &Listener) -> Vec<String> {
+    let engine = native.world.engine();
+    engine.end_run_out_sessions().await.unwrap();
+    engine.run_errands().await.unwrap();
+    listener.told().iter().map(|token| claims(token)["sid"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn s93_a_session_that_runs_out_is_over_for_its_clients_as_well(database: Database) {
+    let native = Native::new(database).await;
+    let (engine, server, tenant) = (native.world.engine(), &native.world.server, &native.world.tenant);
+    let listener = Listener::start(&native).await;
+    let lives = tenant.settings.lifetimes.clone();
+    let reason = async |session: &SessionId| {
+        let sessions = engine.sessions(tenant, Some(&native.world.ann), "", 50).await.unwrap();
+        sessions.into_iter().find(|found| found.id == *session).unwrap().end_reason
+    };
+    // Idle: the browser is idle first, but the refresh token is good for longer.
+    let (tokens, idle) = log_in(&native).await;
+    server.advance(i64::from(lives.page_idle) + 120);
+    assert!(heard(&native, &listener).await.is_empty());
+    let tokens = native.refresh("web", tokens["refresh_token"].as_str().unwrap(), &[]).await.json();
+    server.advance(i64::from(lives.refresh) - 1);
+    assert!(heard(&native, &listener).await.is_empty(), "it could still be refreshed");
+    server.advance(61);
+    let mut expected = vec![idle.to_string()];
+    assert_eq!(heard(&native, &listener).await, expected);
+    assert_eq!(reason(&idle).await.as_deref(), Some("idle"));
+    assert_eq!(native.refresh("web", tokens["refresh_token"].as_str().unwrap(), &[]).await.status, 400);
+    // The client gave its tokens back, and the browser is not idle yet.
+    let (tokens, cookie_only) = log_in(&native).await;
+    let request = server.http.post(format!("{}{}", server.url, native.path("revoke")));
+    let form = [("token", tokens["refresh_token"].as_str().unwrap())];
+    server.send(request.basic_auth("web", Some(native.secret())).form(&form)).await;
+    server.advance(i64::from(lives.page_idle) - 1);
+    assert_eq!(heard(&native, &listener).await, expected);
+    server.advance(61);
+    expected.push(cookie_only.to_string());
+    assert_eq!(heard(&native, &listener).await, expected);
+    // The hard end, however often it is refreshed.
+    let mut settings = tenant.settings.clone();
+    settings.lifetimes.session = 86_400;
+    engine.update_tenant(tenant, &tenant.name, true, &settings, None, &Actor::System, &origin()).await.unwrap();
+    let (mut tokens, hard) = log_in(&native).await;
+    for _ in 0..3 {
+        server.advance(86_400 / 4);
+        tokens = native.refresh("web", tokens["refresh_token"].as_str().unwrap(), &[]).await.json();
+    }
+    assert_eq!(heard(&native, &listener).await, expected);
+    server.advance(86_400 / 4 + 60);
+    expected.push(hard.to_string());
+    assert_eq!(heard(&native, &listener).await, expected);
+    assert_eq!(reason(&hard).await.as_deref(), Some("expired"));
+    // Once, by whatever node looks, and nobody is told of a session that no client took part in.
+    logged_in(&native).await;
+    server.advance(i64::from(lives.page_idle) + 86_400);
+    assert_eq!(heard(&native, &listener).await, expected);
+    let filter = prokura_engine::AuditFilter { verb: Some("session.run_out".to_owned()), ..Default::default() };
+    let entries = engine.audit_trail(&tenant.id, &filter, "", 20).await.unwrap();
+    assert_eq!(entries.len(), 4, "{entries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_end_what_ran_out_once() {
+    let native = Native::new(Database::Postgres).await;
+    let other = native.world.server.start_second_node().await;
+    let listener = Listener::start(&native).await;
+    let mut expected = Vec::new();
+    for _ in 0..6 {
+        expected.push(log_in(&native).await.1.to_string());
+    }
+    native.world.server.advance(i64::from(native.world.tenant.settings.lifetimes.refresh) + 61);
+    let engine = native.world.engine();
+    let (one, two) = tokio::join!(engine.end_run_out_sessions(), other.engine.end_run_out_sessions());
+    one.unwrap();
+    two.unwrap();
+    let mut told = heard(&native, &listener).await;
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+async fn losing_a_company_logs_nobody_out_unless_nothing_else_is_left(database: Database) {
+    let native = Native::new(database).await;
+    let (engine, tenant, ann) = (native.world.engine(), &native.world.tenant, &native.world.ann);
+    let listener = Listener::start(&native).await;
+    let (tokens, _) = log_in(&native).await;
+    let (_, locked) = log_in(&native).await;
+    let company = "le-1".parse().unwrap();
+    engine.lock_session(tenant, &locked, Some(&company), &Actor::System, &origin()).await.unwrap();
+    // The company goes to sleep: nothing of it is refreshed, and everybody stays who they are.
+    engine.set_legal_entity_active(tenant, &company, false, &Actor::System, &origin()).await.unwrap();
+    assert!(heard(&native, &listener).await.is_empty());
+    engine.set_legal_entity_active(tenant, &company, true, &Actor::System, &origin()).await.unwrap();
+    // The person may not act for it any more. Another company can be chosen, but not where the session is locked.
+    let held = engine.assignments_of(tenant, ann).await.unwrap();
+    let (lost, _) = held.into_iter().find(|(held, _)| held.legal_entity == company).unwrap();
+    engine.unassign(tenant, &lost.id, &Actor::System, &origin()).await.unwrap();
+    assert_eq!(heard(&native, &listener).await, [locked.to_string()]);
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(native.refresh("web", refresh, &[("legal_entity_id", "le-2")]).await.status, 200);
+}
+
+async fn s146_a_restore_tells_the_clients_of_every_session_it_ends(database: Database) {
+    let native = Native::new(database).await;
+    let (engine, server) = (native.world.engine(), &native.world.server);
+    let listener = Listener::start(&native).await;
+    let (_, over) = log_in(&native).await;
+    end(&native, &over).await;
+    let mut expected = vec![over.to_string()];
+    assert_eq!(heard(&native, &listener).await, expected);
+    for _ in 0..2 {
+        expected.push(log_in(&native).await.1.to_string());
+    }
+    let (tokens, given_back) = log_in(&native).await;
+    let request = server.http.post(format!("{}{}", server.url, native.path("revoke")));
+    let form = [("token", tokens["refresh_token"].as_str().unwrap())];
+    server.send(request.basic_auth("web", Some(native.secret())).form(&form)).await;
+    expected.push(given_back.to_string());
+    engine.begin_restored_epoch().await.unwrap();
+    let mut told = heard(&native, &listener).await;
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    // The keys from before are taken out, so the notices bear the new ones.
+    let tenant = engine.tenant(&native.world.tenant.id).await.unwrap();
+    let allowed: Vec<_> = tenant.public_keys().iter().map(prokura_jose::PublicKey::algorithm).collect();
+    for token in listener.told().iter().skip(1) {
+        assert!(prokura_jose::verify_jws(token, tenant.public_keys(), &allowed, Some("logout+jwt")).is_ok());
+    }
+    server.advance(200_000);
+    assert_eq!(heard(&native, &listener).await.len(), expected.len());
 }
 
 async fn a_client_that_is_away_is_told_later(database: Database) {

@@ -443,9 +443,12 @@ CREATE TABLE sessions (
     user_agent TEXT,
     address TEXT,
     created_at BIGINT NOT NULL,
+    -- When to look whether it ran out; absent where nobody would have to be told.
+    look_at BIGINT,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
 );
+CREATE INDEX sessions_by_look ON sessions (look_at) WHERE state = 'active' AND look_at IS NOT NULL;
 CREATE INDEX sessions_by_customer ON sessions (tenant_id, customer_id, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 

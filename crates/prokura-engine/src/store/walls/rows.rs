@@ -165,6 +165,7 @@ pub(super) fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::
         authenticated_at: Some(NOW),
         proven: Some(Proven::Password),
         expires_at: LATER,
+        look_at: Some(NOW),
         user_agent: None,
         address: None,
     }
@@ -182,7 +183,7 @@ pub(super) fn family<'a>(
         client: Box::leak(Box::new(id("sf"))),
         customer: Some(customer),
         acting_for: Some(acting_for),
-        scope: None,
+        scope: Some("openid"),
         audience: None,
         expires_at: LATER,
         tokens_until: LATER,
@@ -436,9 +437,10 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     }
     tx.lock_session(&acme, &id("s-locked"), Some(&id("le-1"))).await?;
     tx.insert_context(&acme, &context("s-1")).await?;
-    for name in ["f-1", "f-2"] {
+    for name in ["f-1", "f-2", "f-3"] {
         tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;
     }
+    tx.revoke_family(&acme, &id("f-3"), "revoked", NOW).await?;
     tx.insert_refresh_token(&acme, &token(&cast.older_token, &cast.family, None), NOW).await?;
     tx.rotate_refresh_token(&acme, &cast.older_token, NOW).await?;
     tx.insert_refresh_token(&acme, &token(&cast.token, &cast.family, Some(&cast.older_token)), NOW).await?;

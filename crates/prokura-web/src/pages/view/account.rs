@@ -262,6 +262,8 @@ pub struct SessionView {
 /// The companies the customer acts for. Posts `legal_entity_id` and `action=switch` to `{base}/account/companies`.
 #[derive(Clone, Debug, Default)]
 pub struct MyCompanies {
+    /// Whether the session acts for the one company it shows, for good.
+    pub is_locked: bool,
     /// What surrounds it.
     pub frame: AccountFrame,
     /// The list; `selected` is the one this browser acts for now.

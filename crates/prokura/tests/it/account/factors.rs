@@ -2,14 +2,15 @@
 
 use super::{come_in, is_in, logged_in};
 use crate::{
-    arrange::{PASSWORD, log_in, on_both_databases, origin},
+    arrange::{PASSWORD, log_in, on_both_databases, origin, page_login},
     oauth::{
         Native,
         robot::{Robot, form, form_to, location},
     },
 };
 use prokura_credentials::Totp;
-use prokura_engine::{Actor, AuditFilter, DatabaseConfig, Error, Refusal};
+use prokura_domain::Email;
+use prokura_engine::{Actor, AuditFilter, ChangeEmail, DatabaseConfig, Error, Refusal};
 use prokura_testkit::{Answer, Database};
 
 on_both_databases!(
@@ -21,6 +22,7 @@ on_both_databases!(
     s101_whoever_changes_their_factors_has_just_logged_in,
     s106_a_reset_keeps_the_second_factor,
     a_lost_factor_is_taken_away_by_the_shop,
+    the_owner_hears_by_mail_of_every_change_of_how_they_log_in,
 );
 
 /// The secret a page shows.
@@ -268,9 +270,7 @@ async fn s106_a_reset_keeps_the_second_factor(database: Database) {
     enrol(&native, &mut robot).await;
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
     engine.send_password_mail(tenant, &native.world.ann, &Actor::System, &origin()).await.unwrap();
-    let mails = native.world.server.mails().await;
-    let mail = mails.last().unwrap().replace("=\n", "").replace("=3D", "=");
-    let token = mail.split("token=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let token = &native.world.server.mailed_token().await;
     let new = "battery staple battery";
     engine
         .reset_password(tenant, &crate::arrange::secret(token), &crate::arrange::secret(new), &origin())
@@ -311,4 +311,88 @@ async fn a_lost_factor_is_taken_away_by_the_shop(database: Database) {
     assert!(after_password(&native, &mut robot).await.text.contains("<h1>Profile</h1>"));
     let none = engine.remove_factors(tenant, ann, &Actor::System, &origin()).await;
     assert!(matches!(none, Err(Error::Refused(Refusal::NotFound(_)))), "{none:?}");
+}
+
+/// The mails that came since `seen` were looked at, decoded, with their subjects.
+async fn mails_since(native: &Native, seen: &mut usize) -> Vec<(String, String)> {
+    let mails = native.world.server.mails().await;
+    // Mails are told apart by the second they were sent in.
+    native.world.server.advance(1);
+    let new = mails.iter().skip(std::mem::replace(seen, mails.len()));
+    new.map(|text| {
+        let mail = mail_parser::MessageParser::default().parse(text.as_bytes()).unwrap();
+        let to = mail.to().and_then(|to| to.first()).and_then(|to| to.address()).unwrap();
+        assert_eq!(to, "ann@a.example");
+        let (plain, html) = (mail.body_text(0).unwrap(), mail.body_html(0).unwrap());
+        let link = "https://id.prokura.example/t/acme/account/security";
+        assert!(plain.contains(link) && html.contains(&format!("href=\"{link}\"")), "{plain}");
+        assert!(!plain.contains("pkr_") && !plain.contains("token="), "it opens nothing: {plain}");
+        (mail.subject().unwrap().to_owned(), plain.into_owned())
+    })
+    .collect()
+}
+
+async fn the_owner_hears_by_mail_of_every_change_of_how_they_log_in(database: Database) {
+    let native = Native::new(database).await;
+    let (engine, tenant, ann) = (native.world.engine(), &native.world.tenant, &native.world.ann);
+    let mut robot = logged_in(&native).await;
+    let mut seen = 0;
+    let subjects = async |seen: &mut usize| {
+        let mails = mails_since(&native, seen).await;
+        mails.into_iter().map(|(subject, _)| subject).collect::<Vec<_>>()
+    };
+    // What only begins, or fails, changes nothing.
+    let page = begin(&native, &mut robot).await;
+    robot.submit(&form_to(&page, "/account/totp"), &[("code", "000000"), ("action", "confirm")]).await;
+    assert!(subjects(&mut seen).await.is_empty());
+    let code = code_now(&native, &secret_of(&page));
+    let codes = robot.submit(&form_to(&page, "/account/totp"), &[("code", &code), ("action", "confirm")]).await;
+    let mails = mails_since(&native, &mut seen).await;
+    assert_eq!((mails.len(), &*mails[0].0), (1, "An authenticator app was added"));
+    assert!(recovery_codes(&codes).iter().all(|code| !mails[0].1.contains(code)), "{}", mails[0].1);
+    let page = robot.get(&native.path("account/security")).await;
+    robot.submit(&form_to(&page, "/account/recovery-codes"), &[("action", "renew")]).await;
+    assert_eq!(subjects(&mut seen).await, ["New recovery codes were made"]);
+    robot.submit(&form_to(&page, "/account/totp"), &[("action", "remove")]).await;
+    assert_eq!(subjects(&mut seen).await, ["The authenticator app was removed"]);
+    // By the shop, in the owner's language.
+    enrol(&native, &mut robot).await;
+    subjects(&mut seen).await;
+    let mut profile = engine.customer(tenant, ann).await.unwrap().profile;
+    profile.language = Some("de_AT".to_owned());
+    engine.update_profile(tenant, ann, &profile, None, &Actor::System, &origin()).await.unwrap();
+    engine.remove_factors(tenant, ann, &Actor::System, &origin()).await.unwrap();
+    assert!(engine.remove_factors(tenant, ann, &Actor::System, &origin()).await.is_err());
+    assert_eq!(subjects(&mut seen).await, ["Ihre zweiten Faktoren wurden entfernt"]);
+    // Passwords: changed, reset, set; and no mail for one that is wrong.
+    let mut robot = logged_in(&native).await;
+    let change = async |robot: &mut Robot<'_>, present: &str| {
+        let page = robot.get(&native.path("account/password")).await;
+        let fields = [("password", present), ("new_password", "battery staple battery"), ("action", "change")];
+        robot.submit(&form_to(&page, "/account/password"), &fields).await.status
+    };
+    assert_eq!(change(&mut robot, "a wrong horse").await, 422);
+    assert!(subjects(&mut seen).await.is_empty());
+    assert_eq!(change(&mut robot, PASSWORD).await, 303);
+    assert_eq!(subjects(&mut seen).await, ["Ihr Passwort wurde geändert"]);
+    engine.send_password_mail(tenant, ann, &Actor::System, &origin()).await.unwrap();
+    let link = crate::arrange::secret(&native.world.server.mailed_token().await);
+    seen += 1;
+    native.world.server.advance(1);
+    engine.reset_password(tenant, &link, &crate::arrange::secret(PASSWORD), &origin()).await.unwrap();
+    assert_eq!(subjects(&mut seen).await, ["Ihr Passwort wurde geändert"]);
+    let new = prokura_engine::NewPassword::Plain(crate::arrange::secret("battery staple battery"));
+    engine.set_password(tenant, ann, &new, false, None, &Actor::System, &origin()).await.unwrap();
+    assert_eq!(subjects(&mut seen).await, ["Ihr Passwort wurde geändert"]);
+    // Another address: told at the one before, whatever the new one is.
+    let login = page_login(engine, tenant, None, "ann@a.example", "battery staple battery").await.unwrap();
+    let [email, new_email] = ["ann@a.example", "ann@b.example"].map(|text| Email::parse(text).unwrap());
+    let password = crate::arrange::secret("battery staple battery");
+    let wish = ChangeEmail { email, password, new_email, sync_contact: true };
+    engine.request_email_change(tenant, login.page.oneself(), &wish, &origin()).await.unwrap();
+    let link = crate::arrange::secret(&native.world.server.mailed_token().await);
+    seen += 1;
+    native.world.server.advance(1);
+    engine.confirm_email_change(tenant, &link, &origin()).await.unwrap();
+    assert_eq!(subjects(&mut seen).await, ["Ihre E-Mail-Adresse wurde geändert"]);
 }

@@ -99,6 +99,11 @@ async fn people_log_in_by_a_passkey_and_a_copied_one_is_refused(database: Databa
     browser.click("#passkeys ~ ul summary").await;
     browser.click("button[value=remove]").await;
     browser.wait_for("The passkey is removed.").await;
+    let mails = world.server.mails().await;
+    let mut subjects: Vec<_> =
+        mails.iter().filter_map(|mail| mail.lines().find(|line| line.starts_with("Subject"))).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["Subject: A passkey was added", "Subject: A passkey was removed"]);
     leave(&browser).await;
     by_passkey(&browser, &base).await;
     browser.wait_for("That did not work with the passkey.").await;

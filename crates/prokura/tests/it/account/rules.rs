@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use prokura_domain::Email;
-use prokura_engine::{Actor, ChangeEmail, Oneself};
+use prokura_engine::{Actor, ChangeEmail, Error, Oneself, Refusal};
 use prokura_testkit::{Answer, Database};
 
 const NEW: &str = "battery staple battery";
@@ -27,15 +27,17 @@ on_both_databases!(
     s102_asking_for_a_mail_or_an_account_tells_nothing,
     s106_a_reset_link_is_used_once_by_its_button_and_ends_sessions,
     an_account_made_on_the_pages_begins_with_its_mail,
-    another_address_is_confirmed_by_a_button,
+    s106_another_address_is_confirmed_by_a_button_within_ten_minutes,
+    s106_a_tenant_can_make_a_link_live_longer_where_it_opens_nothing,
     s105_a_password_chosen_on_the_pages_is_long_and_nobodys,
     an_address_counts_as_verified_once_a_link_to_it_was_followed,
 );
 
-/// The address in the newest mail, below the host.
+/// The address in the newest mail with a one-time link, below the host.
 async fn mailed_path(native: &Native) -> String {
     let mails = native.world.server.mails().await;
-    let mail = mails.last().expect("a mail").replace("=\n", "").replace("=3D", "=");
+    let decoded = |mail: &String| mail.replace("=\n", "").replace("=3D", "=");
+    let mail = mails.iter().rev().map(decoded).find(|mail| mail.contains("token=pkr_lt_")).expect("a mail with a link");
     let begin = mail.find("https://id.prokura.example").unwrap_or_else(|| panic!("no link in {mail}"));
     let link = mail[begin..].split_whitespace().next().unwrap();
     // Mails are told apart by the second they were sent in.
@@ -427,23 +429,36 @@ async fn an_account_made_on_the_pages_begins_with_its_mail(database: Database) {
     let page = robot.get(&link).await;
     assert!(page.status == 200 && page.text.contains("<h1>Confirm your account</h1>"), "{}", page.text);
     assert!(page_login(engine, tenant, None, "eve@a.example", NEW).await.is_err(), "looking confirms nothing");
+    // Whose link is over signs up again and gets another one; only the newest counts (S-106).
+    native.world.server.advance(599);
+    assert_eq!(robot.get(&link).await.status, 410);
+    assert_eq!(sign_up(&native, &mut robot, "eve@a.example").await.status, 200);
+    let link = mailed_path(&native).await;
+    let page = robot.get(&link).await;
     let confirm = form_to(&page, "/sign-up/confirm");
     let confirmed = robot.submit(&confirm, &[("action", "confirm")]).await;
     assert!(confirmed.status == 200 && confirmed.text.contains("You can log in now"), "{}", confirmed.text);
     assert!(page_login(engine, tenant, None, "eve@a.example", NEW).await.is_ok());
     assert_eq!(robot.submit(&confirm, &[]).await.status, 410);
     assert_eq!(robot.get(&link).await.status, 410);
+    let mails = native.world.server.mails().await.len();
+    sign_up(&native, &mut native.robot(), "eve@a.example").await;
+    assert_eq!(native.world.server.mails().await.len(), mails, "who is confirmed gets no mail");
     // The door is on the login page, where it is open.
     let door = native.robot().get(&native.path("login")).await;
     assert!(door.text.contains("/t/acme/sign-up"), "{}", door.text);
 }
 
-async fn another_address_is_confirmed_by_a_button(database: Database) {
+async fn s106_another_address_is_confirmed_by_a_button_within_ten_minutes(database: Database) {
     let native = Native::new(database).await;
     let login = native.world.log_in(PASSWORD).await.unwrap().granted;
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
     let [email, new_email] = ["ann@a.example", "ann@b.example"].map(|text| Email::parse(text).unwrap());
     let wish = ChangeEmail { email, password: secret(PASSWORD), new_email, sync_contact: true };
+    engine.request_email_change(tenant, Oneself::of(&login.standing).unwrap(), &wish, &origin()).await.unwrap();
+    let late = mailed_path(&native).await;
+    native.world.server.advance(599);
+    assert_eq!(native.robot().get(&late).await.status, 410);
     engine.request_email_change(tenant, Oneself::of(&login.standing).unwrap(), &wish, &origin()).await.unwrap();
     let link = mailed_path(&native).await;
     assert!(link.starts_with("/t/acme/email/confirm?token="), "{link}");
@@ -455,6 +470,35 @@ async fn another_address_is_confirmed_by_a_button(database: Database) {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(email_of().await.as_deref(), Some("ann@b.example"));
     assert_eq!(robot.get(&link).await.status, 410);
+}
+
+async fn s106_a_tenant_can_make_a_link_live_longer_where_it_opens_nothing(database: Database) {
+    let native = open(database).await;
+    let (engine, tenant) = (native.world.engine(), &native.world.tenant);
+    let with = async |reset: u32, email: u32, sign_up: u32| {
+        let mut settings = tenant.settings.clone();
+        (settings.lifetimes.reset_link, settings.lifetimes.email_link) = (reset, email);
+        settings.lifetimes.sign_up_link = sign_up;
+        engine.update_tenant(tenant, &tenant.name, true, &settings, None, &Actor::System, &origin()).await
+    };
+    for (reset, email, sign_up, field) in [
+        (601, 600, 600, "lifetimes.reset_link"),
+        (600, 3_601, 600, "lifetimes.email_link"),
+        (600, 600, 604_801, "lifetimes.sign_up_link"),
+        (29, 600, 600, "lifetimes.reset_link"),
+    ] {
+        let Err(Error::Refused(Refusal::Invalid(faults))) = with(reset, email, sign_up).await else {
+            panic!("{field}")
+        };
+        assert_eq!(faults[0].field, field);
+    }
+    with(600, 3_600, 604_800).await.unwrap();
+    sign_up(&native, &mut native.robot(), "eve@a.example").await;
+    let link = mailed_path(&native).await;
+    native.world.server.advance(604_700);
+    assert_eq!(native.robot().get(&link).await.status, 200);
+    native.world.server.advance(100);
+    assert_eq!(native.robot().get(&link).await.status, 410);
 }
 
 async fn an_address_counts_as_verified_once_a_link_to_it_was_followed(database: Database) {

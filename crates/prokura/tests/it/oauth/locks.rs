@@ -99,6 +99,26 @@ async fn s34_pages_of_a_locked_session_offer_no_other_company(database: Database
         let done = robot.submit(&form(&asked), &[("action", "allow")]).await;
         assert_ne!(done.status, 200, "{}", done.text);
     }
+    // Its pages name no other company: not the list, not the others it is logged in with.
+    let elsewhere = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
+    engine.choose_for_browser(tenant, &elsewhere.cookie, Some(&entity("le-2")), &origin()).await.unwrap();
+    let other = engine.legal_entity(tenant, &entity("le-2")).await.unwrap().name;
+    let own = engine.legal_entity(tenant, &entity("le-1")).await.unwrap().name;
+    for path in ["account", "account/companies", "account/sessions", "account/security", "device"] {
+        let page = robot.get(&native.path(path)).await;
+        let page = robot.follow(page).await;
+        assert!(page.status == 200 && !page.text.contains(&other) && !page.text.contains("le-2"), "{}", page.text);
+    }
+    let page = robot.get(&native.path("account/companies")).await;
+    assert!(page.text.contains(&own) && !page.text.contains("value=\"switch\""), "{}", page.text);
+    assert!(page.text.contains("This login acts for one company"), "{}", page.text);
+    // Nor does a company chosen in the browser before it was locked stay chosen.
+    let login = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
+    engine.choose_for_browser(tenant, &login.cookie, Some(&entity("le-2")), &origin()).await.unwrap();
+    lock(&native.world, &login.page.session, None).await.unwrap();
+    let account = engine.account(tenant, &login.cookie).await.unwrap().unwrap();
+    assert!(account.acting_for.is_none() && account.page.last_entity.is_none());
+    assert!(engine.choices_of(tenant, &account.page).await.unwrap().is_empty());
     // And so does the browser itself.
     let login = page_login(engine, tenant, None, "ann@a.example", PASSWORD).await.unwrap();
     lock(&native.world, &login.page.session, Some("le-1")).await.unwrap();
