@@ -1,10 +1,12 @@
 //! The command line: noun and verb, text for people and JSON for programs.
 
+mod clients;
 mod nouns;
 
+pub use clients::{ClientCommand, Kind, Method, Policy, Profile, Registers};
 pub use nouns::{
-    AdminCommand, AssignmentCommand, AuditCommand, ClientCommand, CustomerCommand, EntityCommand, KeysCommand, Kind,
-    Policy, TenantCommand, TenantFlag,
+    AdminCommand, AssignmentCommand, AuditCommand, CustomerCommand, EntityCommand, KeysCommand, TenantCommand,
+    TenantFlag,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

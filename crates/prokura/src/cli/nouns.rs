@@ -1,8 +1,7 @@
 //! The nouns of the command line and what can be done with them. Passwords and secrets are read from standard input or
 //! a file, never from an argument, which other users of the machine could see.
 
-use clap::{Args, Subcommand, ValueEnum, value_parser};
-use prokura_domain::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS};
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// Whose things.
@@ -53,108 +52,6 @@ pub enum TenantCommand {
     Resume {
         /// Its id.
         id: String,
-    },
-}
-
-/// Whether a client can keep a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// A storefront in a browser.
-    Public,
-    /// A backend; it gets a secret.
-    Confidential,
-}
-
-/// What using a refresh token does to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Policy {
-    /// Single use.
-    Rotate,
-    /// The same string until it ends.
-    Reuse,
-    /// A new string each time, older ones stay usable until the family ends.
-    Family,
-}
-
-/// What can be done with clients.
-#[derive(Debug, Subcommand)]
-pub enum ClientCommand {
-    /// List them.
-    List {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-    },
-    /// Make one. A confidential client's secret is printed this once.
-    Create {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-        /// Its id, unique in the whole installation; a random one when absent.
-        #[arg(long)]
-        id: Option<String>,
-        /// Its name.
-        #[arg(long)]
-        name: String,
-        /// Whether it can keep a secret.
-        #[arg(long, value_enum, default_value = "confidential")]
-        kind: Kind,
-        /// A grant it may use; again for more.
-        #[arg(long = "grant", value_name = "GRANT")]
-        grants: Vec<String>,
-        /// A scope it may have; again for more.
-        #[arg(long = "scope", value_name = "SCOPE")]
-        scopes: Vec<String>,
-        /// What using a refresh token does to it.
-        #[arg(long, value_enum, default_value = "rotate")]
-        refresh_policy: Policy,
-        /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
-        #[arg(long, default_value_t = DEFAULT_LEEWAY_SECONDS, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
-        leeway_seconds: u32,
-        /// Give it access tokens only bound to a key it shows (DPoP, RFC 9449).
-        #[arg(long)]
-        dpop_bound_access_tokens: bool,
-    },
-    /// Say where one hears that a session it takes part in is over (back-channel logout).
-    Logout {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-        /// Its id.
-        id: String,
-        /// The address; without it, it hears nothing.
-        #[arg(long, value_name = "URI")]
-        backchannel_logout_uri: Option<String>,
-        /// Whether it needs the session's id to know which one. It is told in any case.
-        #[arg(long, requires = "backchannel_logout_uri")]
-        backchannel_logout_session_required: bool,
-    },
-    /// Switch one off, with every token it got.
-    Disable {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-        /// Its id.
-        id: String,
-    },
-    /// Switch one on again.
-    Enable {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-        /// Its id.
-        id: String,
-    },
-    /// Make a new secret and print it this once.
-    RotateSecret {
-        /// Whose.
-        #[command(flatten)]
-        of: TenantFlag,
-        /// Its id.
-        id: String,
-        /// Seconds the secret before stays good.
-        #[arg(long, default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(..=2_592_000))]
-        overlap_seconds: u32,
     },
 }
 

@@ -2,14 +2,14 @@
 
 use super::{
     answer,
-    work::{list, origin, parse, tenant, told, with_engine},
+    work::{json_from, list, origin, parse, tenant, told, with_engine},
 };
 use crate::{
-    cli::{ClientCommand, Kind, Output, Policy},
+    cli::{ClientCommand, Kind, Method, Output, Policy, Profile, Registers},
     config::Config,
 };
 use prokura_domain::{ClientKind, RefreshPolicy};
-use prokura_engine::{Actor, Client, ClientChange, CreateClient, Engine, Registration};
+use prokura_engine::{Actor, AuthMethod, Client, ClientChange, CreateClient, Engine, Registration, SecurityProfile};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -34,17 +34,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
             )
             .await
         }
-        ClientCommand::Create {
-            of,
-            id,
-            name,
-            kind,
-            grants,
-            scopes,
-            refresh_policy,
-            leeway_seconds,
-            dpop_bound_access_tokens,
-        } => {
+        ClientCommand::Create { of, id, name, kind, grants, scopes, refresh_policy, leeway_seconds, registers } => {
             let request = CreateClient {
                 id: id.map(|id| parse("id", &id)).transpose()?,
                 name,
@@ -61,7 +51,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 },
                 access_seconds: None,
                 refresh_seconds: None,
-                registration: Registration { dpop_bound_access_tokens, ..Registration::default() },
+                registration: registration(*registers, Registration::default())?,
             };
             let tenant = tenant(engine, &of.tenant).await?;
             let made = engine.create_client(&tenant, &request, &Actor::System, &origin("client-create")).await;
@@ -75,6 +65,18 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 text = format!("{text}\nsecret, shown this once: {}", secret.expose());
             }
             answer(output, &text, &json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ClientCommand::Register { of, id, registers } => {
+            let tenant = tenant(engine, &of.tenant).await?;
+            let id = parse("id", &id)?;
+            let there = engine.client(&tenant, &id).await.map_err(told)?;
+            let registration = registration(*registers, there.registration)?;
+            let change = ClientChange { registration: Some(registration), ..ClientChange::default() };
+            let (version, origin) = (Some(there.version), origin("client-register"));
+            let changed = engine.update_client(&tenant, &id, &change, version, &Actor::System, &origin).await;
+            let changed = changed.map_err(told)?;
+            answer(output, &format!("{id} is changed"), &view(&changed))?;
             Ok(ExitCode::SUCCESS)
         }
         ClientCommand::Logout { of, id, backchannel_logout_uri, backchannel_logout_session_required } => {
@@ -108,6 +110,40 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
     .await
 }
 
+/// What is registered once `said` was said about `before`.
+fn registration(said: Registers, before: Registration) -> anyhow::Result<Registration> {
+    let listed = |said: Vec<String>, before: Vec<String>| {
+        if said.is_empty() { before } else { said.into_iter().filter(|word| !word.is_empty()).collect() }
+    };
+    let jwks = match said.jwks_file {
+        Some(file) => Some(json_from(&file)?),
+        None => before.jwks,
+    };
+    Ok(Registration {
+        redirect_uris: listed(said.redirect_uris, before.redirect_uris),
+        post_logout_redirect_uris: listed(said.post_logout_redirect_uris, before.post_logout_redirect_uris),
+        origins: listed(said.origins, before.origins),
+        auth_method: said.auth_method.map_or(before.auth_method, |method| match method {
+            Method::Secret => AuthMethod::Secret,
+            Method::ClientSecretBasic => AuthMethod::ClientSecretBasic,
+            Method::ClientSecretPost => AuthMethod::ClientSecretPost,
+            Method::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
+        }),
+        jwks,
+        is_first_party: said.first_party.unwrap_or(before.is_first_party),
+        must_push: said.must_push.unwrap_or(before.must_push),
+        dpop_bound_access_tokens: said.dpop_bound_access_tokens.unwrap_or(before.dpop_bound_access_tokens),
+        needs_dpop_nonce: said.needs_dpop_nonce.unwrap_or(before.needs_dpop_nonce),
+        resources: listed(said.resources, before.resources),
+        may_act: said.may_act.unwrap_or(before.may_act),
+        profile: said.profile.map_or(before.profile, |profile| match profile {
+            Profile::Standard => SecurityProfile::Standard,
+            Profile::Fapi2 => SecurityProfile::Fapi2,
+        }),
+        ..before
+    })
+}
+
 async fn set_active(
     engine: &Engine,
     tenant_id: &str,
@@ -129,6 +165,7 @@ fn state(client: &Client) -> &'static str {
 }
 
 fn view(client: &Client) -> Value {
+    let registration = &client.registration;
     json!({
         "id": client.id.as_str(),
         "name": client.name,
@@ -136,9 +173,20 @@ fn view(client: &Client) -> Value {
         "state": state(client),
         "scopes": client.scopes.split_ascii_whitespace().collect::<Vec<_>>(),
         "grants": client.grants.split_ascii_whitespace().collect::<Vec<_>>(),
-        "backchannel_logout_uri": client.registration.backchannel_logout_uri,
-        "backchannel_logout_session_required": client.registration.backchannel_logout_session_required,
-        "dpop_bound_access_tokens": client.registration.dpop_bound_access_tokens,
+        "redirect_uris": registration.redirect_uris,
+        "post_logout_redirect_uris": registration.post_logout_redirect_uris,
+        "origins": registration.origins,
+        "auth_method": registration.auth_method,
+        "jwks": registration.jwks,
+        "is_first_party": registration.is_first_party,
+        "must_push": registration.must_push,
+        "backchannel_logout_uri": registration.backchannel_logout_uri,
+        "backchannel_logout_session_required": registration.backchannel_logout_session_required,
+        "dpop_bound_access_tokens": registration.dpop_bound_access_tokens,
+        "needs_dpop_nonce": registration.needs_dpop_nonce,
+        "resources": registration.resources,
+        "may_act": registration.may_act,
+        "profile": registration.profile,
         "version": client.version,
     })
 }

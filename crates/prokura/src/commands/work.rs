@@ -12,6 +12,8 @@ use std::{fmt::Display, fs, future::Future, io::Read as _, path::Path, process::
 
 /// The most bytes a file with a secret has.
 const MAX_SECRET: u64 = 4_096;
+/// The most bytes of a document in JSON.
+const MAX_JSON: u64 = 64 * 1_024;
 /// Items of a list that are read at once.
 const PAGE: u32 = 200;
 
@@ -85,18 +87,30 @@ pub(super) async fn list<I, F: Future<Output = Result<Vec<I>, Error>>>(
     }
 }
 
-/// A secret from a file, `-` for standard input; a line end after it does not belong to it.
-pub(super) fn secret_from(file: &Path) -> anyhow::Result<Secret> {
+/// The text of a file, `-` for standard input, up to `limit` bytes.
+fn text_from(file: &Path, limit: u64) -> anyhow::Result<String> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(MAX_SECRET).read_to_string(&mut text)
+        std::io::stdin().lock().take(limit).read_to_string(&mut text)
     } else {
         fs::File::open(file)
             .with_context(|| format!("{} cannot be opened", file.display()))?
-            .take(MAX_SECRET)
+            .take(limit)
             .read_to_string(&mut text)
     };
     read.with_context(|| format!("{} cannot be read as text", file.display()))?;
+    Ok(text)
+}
+
+/// JSON from a file, `-` for standard input.
+pub(super) fn json_from(file: &Path) -> anyhow::Result<Value> {
+    let text = text_from(file, MAX_JSON)?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))
+}
+
+/// A secret from a file, `-` for standard input; a line end after it does not belong to it.
+pub(super) fn secret_from(file: &Path) -> anyhow::Result<Secret> {
+    let text = text_from(file, MAX_SECRET)?;
     let trimmed = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     if trimmed.is_empty() {
         bail!("{} holds no secret", file.display());

@@ -1,6 +1,6 @@
 //! The command line, as the built program: nouns on the database itself, secrets never among the arguments.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs,
     io::Write as _,
@@ -117,6 +117,39 @@ fn a_company_is_set_up_from_the_command_line() {
     let trail = desk.json(&["audit", "list", "--tenant", "acme", "--limit", "3"]);
     assert_eq!(trail.len(), 3);
     assert_eq!(trail[0]["verb"], "key.compromised");
+}
+
+#[test]
+fn what_a_client_registers_is_said_on_the_command_line() {
+    let desk = Desk::new();
+    desk.one(&["tenant", "create", "acme"]);
+    let with = |arguments: &[&str]| desk.one(&[arguments, &["--tenant", "acme"]].concat());
+    let keys = desk.folder.path().join("keys.json");
+    let jwk = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    fs::write(&keys, jwk).unwrap();
+    let keys = keys.to_str().unwrap();
+    let create = ["client", "create", "--id", "bank", "--name", "Bank", "--grant", "authorization_code"];
+    let fapi = ["--profile", "fapi2", "--redirect-uri", "https://bank.example/cb"];
+    let refused = desk.fails(&[&create[..], &fapi, &["--tenant", "acme"]].concat(), 1);
+    assert!(refused.contains("profile: fapi2 needs a confidential client with private_key_jwt"), "{refused}");
+    let own_keys = ["--auth-method", "private_key_jwt", "--jwks-file", keys, "--needs-dpop-nonce"];
+    let more = ["--resource", "https://orders.example", "--resource", "https://stock.example", "--may-act"];
+    let made = with(&[&create[..], &fapi, &own_keys, &more].concat());
+    assert_eq!((&made["profile"], &made["auth_method"]), (&json!("fapi2"), &json!("private_key_jwt")));
+    assert_eq!((&made["needs_dpop_nonce"], &made["may_act"]), (&json!(true), &json!(true)));
+    assert_eq!(made["resources"], json!(["https://orders.example", "https://stock.example"]));
+    assert_eq!(made["jwks"]["keys"][0]["crv"], "Ed25519");
+    // What is not named stays.
+    let changed = with(&["client", "register", "bank", "--may-act=false", "--resource", "https://stock.example"]);
+    assert_eq!((&changed["may_act"], &changed["needs_dpop_nonce"]), (&json!(false), &json!(true)));
+    assert_eq!(changed["resources"], json!(["https://stock.example"]));
+    assert_eq!((&changed["profile"], &changed["redirect_uris"]), (&made["profile"], &made["redirect_uris"]));
+    assert_eq!(with(&["client", "register", "bank", "--resource", ""])["resources"], json!([]));
+    assert_eq!(with(&["client", "register", "bank", "--profile", "standard"])["profile"], "standard");
+    let wrong = desk.fails(&["client", "register", "bank", "--resource", "orders", "--tenant", "acme"], 1);
+    assert!(wrong.contains("resources: "), "{wrong}");
+    let nobody = desk.fails(&["client", "register", "nobody", "--may-act", "--tenant", "acme"], 1);
+    assert!(nobody.contains("no such client"), "{nobody}");
 }
 
 #[cfg(unix)]
