@@ -5,6 +5,8 @@
 //! API and reaches the shop through the gateway. Take either as the starting point for your own.
 
 pub mod data;
+pub mod hybrid;
 mod money;
 pub mod shop;
+mod site;
 pub mod storefront;

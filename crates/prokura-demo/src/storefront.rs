@@ -7,16 +7,13 @@
 //! Rules that are easy to miss: each form says for whom it was rendered, and an action whose answer has changed since is
 //! not done (`visit`); a refused access token is renewed for the same company or not at all.
 
-mod assets;
 mod basket;
 mod catalog;
-mod gateway;
 mod identity;
 mod layout;
 mod login;
 mod orders;
 mod session;
-mod upstream;
 mod visit;
 
 use std::sync::Arc;
@@ -27,10 +24,12 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use crate::data::SampleLogin;
-use gateway::Gateway;
 use identity::Identity;
 use session::Sessions;
 use visit::Stop;
+
+use crate::site::shop::ShopClient;
+use crate::site::{assets, upstream};
 
 /// What the storefront has to know about its surroundings.
 #[derive(Debug, Clone)]
@@ -60,7 +59,7 @@ struct App(Arc<Parts>);
 struct Parts {
     config: StorefrontConfig,
     identity: Identity,
-    gateway: Gateway,
+    shop: ShopClient,
     sessions: Sessions,
 }
 
@@ -77,7 +76,7 @@ pub fn router(config: StorefrontConfig) -> Router {
     let http = upstream::http_client();
     let app = App(Arc::new(Parts {
         identity: Identity::new(http.clone(), &config),
-        gateway: Gateway::new(http, &config.gateway_url),
+        shop: ShopClient::new(http, &config.gateway_url),
         sessions: Sessions::new(),
         config,
     }));

@@ -1,79 +1,26 @@
 //! The basket and ordering what is in it.
 
-use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::catalog::Product;
-use super::gateway;
-use super::layout::{Frame, acting_for_words, money, page};
-use super::session::{GuestItem, Notice};
-use super::visit::{Posted, Stop, Visit, sentence};
+use super::layout::frame;
+use super::session::{GuestItem, Visitor};
+use super::visit::{Posted, Stop, Visit};
+use crate::site::pages::{BasketPage, CheckoutPage, FilledBasket, Notice, page, sentence};
+use crate::site::shop;
 
-#[derive(Template)]
-#[template(path = "basket.html")]
-struct BasketPage {
-    frame: Frame,
-    basket: Option<Basket>,
-}
-
-#[derive(Template)]
-#[template(path = "checkout.html")]
-struct CheckoutPage {
-    frame: Frame,
-    basket: Basket,
-}
-
-struct Basket {
-    id: String,
-    items: Vec<Item>,
-    total: String,
-    /// Nothing in it has left the assortment.
-    is_orderable: bool,
-}
-
-struct Item {
-    id: String,
-    product_id: String,
-    quantity: i64,
-    /// `None` when the product cannot be seen any more.
-    product: Option<Product>,
-    total: String,
-}
-
-impl Basket {
-    /// A basket with something in it.
-    fn filled(basket: gateway::Basket) -> Option<Self> {
-        let currency = basket.currency;
-        let items: Vec<Item> = basket
-            .items
-            .into_iter()
-            .map(|item| Item {
-                id: item.id,
-                product_id: item.product_id,
-                quantity: item.quantity,
-                product: item.product.map(Product::from),
-                total: item.total.map(|total| money(&total, &currency)).unwrap_or_default(),
-            })
-            .collect();
-        let is_orderable = items.iter().all(|item| item.product.as_ref().is_some_and(|product| product.is_orderable));
-        let total = money(&basket.total, &currency);
-        (!items.is_empty()).then_some(Self { id: basket.id, items, total, is_orderable })
-    }
-
-    async fn of(visit: &Visit) -> Result<Option<Self>, Stop> {
-        let baskets = visit.call(visit.app.gateway.baskets()).await?;
-        Ok(baskets.into_iter().next().and_then(Self::filled))
-    }
+async fn filled_basket(visit: &Visit) -> Result<Option<FilledBasket>, Stop> {
+    let baskets = visit.call(visit.app.shop.baskets()).await?;
+    Ok(baskets.into_iter().next().and_then(FilledBasket::of))
 }
 
 /// `GET /basket`
 pub(super) async fn show(visit: Visit) -> Result<Response, Stop> {
     let basket = match visit.visitor {
-        super::session::Visitor::Passerby => None,
-        super::session::Visitor::Guest(_) | super::session::Visitor::Customer(_) => Basket::of(&visit).await?,
+        Visitor::Passerby => None,
+        Visitor::Guest(_) | Visitor::Customer(_) => filled_basket(&visit).await?,
     };
-    let frame = Frame::new(&visit, "basket", Some(basket.as_ref().map_or(0, |basket| basket.items.len())));
+    let frame = frame(&visit, "basket", Some(basket.as_ref().map_or(0, |basket| basket.items.len())));
     Ok(page(&BasketPage { frame, basket }))
 }
 
@@ -86,12 +33,12 @@ pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
         visit.notify(Notice::warning("Please enter a whole number of units."));
         return Ok(back);
     };
-    let added = visit.call(visit.app.gateway.add_to_basket(product_id, quantity)).await;
+    let added = visit.call(visit.app.shop.add_to_basket(product_id, quantity)).await;
     match added {
         Ok(basket) => {
-            let of = |item: &gateway::Item| item.product_id == product_id;
+            let of = |item: &shop::Item| item.product_id == product_id;
             let name = basket.items.into_iter().find(of).and_then(|item| item.product).map(|product| product.name);
-            let whose = whose_basket(&visit);
+            let whose = visit.visitor.shops_for().basket_words();
             let name = name.unwrap_or_else(|| product_id.to_owned());
             visit.notify(Notice::good(format!("Added {quantity} × {name} to {whose}.")));
         }
@@ -101,21 +48,16 @@ pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
     Ok(back)
 }
 
-fn whose_basket(visit: &Visit) -> String {
-    let company = visit.customer().and_then(|customer| customer.acting_for.as_ref());
-    company.map_or_else(|| "your basket".to_owned(), |company| format!("the basket of {}", company.name))
-}
-
 /// `POST /basket/items/{item}`: another number of units, or none.
 pub(super) async fn change(Path(item): Path<String>, posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
-    let gateway = &visit.app.gateway;
+    let client = &visit.app.shop;
     let basket = posted.text("basket");
     let changed = if posted.text("action") == "remove" {
-        visit.call(gateway.remove_from_basket(basket, &item)).await
+        visit.call(client.remove_from_basket(basket, &item)).await
     } else {
         let quantity = posted.text("quantity").parse().unwrap_or(0);
-        visit.call(gateway.set_quantity(basket, &item, quantity)).await
+        visit.call(client.set_quantity(basket, &item, quantity)).await
     };
     match changed {
         Ok(()) => {}
@@ -128,9 +70,9 @@ pub(super) async fn change(Path(item): Path<String>, posted: Posted) -> Result<R
 /// `GET /checkout`
 pub(super) async fn review(visit: Visit) -> Result<Response, Stop> {
     visit.needs_customer()?;
-    match Basket::of(&visit).await? {
+    match filled_basket(&visit).await? {
         Some(basket) if basket.is_orderable => {
-            let frame = Frame::new(&visit, "basket", Some(basket.items.len()));
+            let frame = frame(&visit, "basket", Some(basket.items.len()));
             Ok(page(&CheckoutPage { frame, basket }))
         }
         Some(_) | None => Ok(Redirect::to("/basket").into_response()),
@@ -142,10 +84,10 @@ pub(super) async fn order(posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
     visit.needs_customer()?;
     let (basket, reference) = (posted.text("basket"), posted.text("reference"));
-    let gateway = &visit.app.gateway;
-    match visit.call(gateway.order_basket(basket, reference)).await {
+    let client = &visit.app.shop;
+    match visit.call(client.order_basket(basket, reference)).await {
         Ok(order) => {
-            let whom = acting_for_words(&visit.visitor);
+            let whom = visit.visitor.shops_for().words();
             visit.notify(Notice::good(format!("Thank you. Order {} was placed while {whom}.", order.id)));
             Ok(Redirect::to(&format!("/orders/{}", order.id)).into_response())
         }
@@ -162,7 +104,7 @@ pub(super) async fn guest_items(visit: &Visit) -> Vec<GuestItem> {
     if visit.guest_tokens().is_none() {
         return Vec::new();
     }
-    let baskets = visit.call(visit.app.gateway.baskets()).await.unwrap_or_default();
+    let baskets = visit.call(visit.app.shop.baskets()).await.unwrap_or_default();
     let items = baskets.into_iter().flat_map(|basket| basket.items);
     let named = items.filter_map(|item| Some((item.product?.name, item.product_id, item.quantity)));
     named.map(|(name, product_id, quantity)| GuestItem { product_id, name, quantity }).collect()
@@ -173,7 +115,7 @@ pub(super) async fn guest_items(visit: &Visit) -> Vec<GuestItem> {
 pub(super) async fn bring_guest_items(visit: &Visit) -> String {
     let (mut brought, mut left) = (0, Vec::new());
     for item in visit.take_guest_items() {
-        match visit.call(visit.app.gateway.add_to_basket(&item.product_id, item.quantity)).await {
+        match visit.call(visit.app.shop.add_to_basket(&item.product_id, item.quantity)).await {
             Ok(_) => brought += 1,
             Err(_) => left.push(item.name),
         }

@@ -9,7 +9,9 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::StorefrontConfig;
-use super::upstream::{Call, Fault, address};
+use crate::site::companies;
+use crate::site::pages::Company;
+use crate::site::upstream::{Call, Fault, address};
 
 /// An access token and what renews it.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,13 +42,6 @@ impl Profile {
             name => name.to_owned(),
         }
     }
-}
-
-/// A company that the customer may act for.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
-pub(super) struct Company {
-    pub(super) id: String,
-    pub(super) name: String,
 }
 
 /// Why somebody is not logged in.
@@ -175,11 +170,7 @@ impl Identity {
 
     /// All companies the customer may act for, by name.
     pub(super) fn companies(&self) -> Call<Vec<Company>> {
-        Call::reading(self.request(Method::GET, &["customer-management", &self.tenant, "legal-entities"]), |_, body| {
-            let mut companies: Vec<Company> = serde_json::from_slice(body)?;
-            companies.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
-            Ok(companies)
-        })
+        companies::companies(&self.http, &self.base, &self.tenant)
     }
 
     fn request(&self, method: Method, path: &[&str]) -> Option<RequestBuilder> {

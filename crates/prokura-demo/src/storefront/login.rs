@@ -1,6 +1,5 @@
 //! Logging in and out, and choosing for whom to act.
 
-use askama::Template;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,11 +7,11 @@ use serde::Deserialize;
 
 use super::basket;
 use super::identity::{LoginRefused, Refreshed, Tokens};
-use super::layout::{Choice, Frame, acting_for_words, choices, page};
-use super::session::{Customer, Notice};
-use super::upstream::Fault;
-use super::visit::{Lenient, Posted, Stop, Visit, local, with_return};
-use crate::data::SampleLogin;
+use super::layout::{choices, count_basket, frame};
+use super::session::Customer;
+use super::visit::{Lenient, Posted, Stop, Visit};
+use crate::site::pages::{CompanyPage, LoginPage, Notice, local, page, with_return};
+use crate::site::upstream::Fault;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -20,37 +19,19 @@ pub(super) struct ReturnQuery {
     return_to: String,
 }
 
-#[derive(Template)]
-#[template(path = "login.html")]
-struct LoginPage {
-    frame: Frame,
-    email: String,
-    error: Option<String>,
-    return_to: String,
-    sample_logins: Vec<SampleLogin>,
-}
-
-#[derive(Template)]
-#[template(path = "company.html")]
-struct CompanyPage {
-    frame: Frame,
-    choices: Vec<Choice>,
-    return_to: String,
-}
-
 /// `GET /login`
 pub(super) async fn form(visit: Visit, query: Lenient<ReturnQuery>) -> Response {
     let Query(ReturnQuery { return_to }) = query.unwrap_or_default();
     if visit.customer().is_some() {
-        return Redirect::to(local(&return_to)).into_response();
+        return Redirect::to(local(&return_to, "/")).into_response();
     }
-    login_page(&visit, String::new(), None, local(&return_to).to_owned()).await
+    login_page(&visit, String::new(), None, local(&return_to, "/").to_owned()).await
 }
 
 async fn login_page(visit: &Visit, email: String, error: Option<String>, return_to: String) -> Response {
     let sample_logins = visit.app.config.sample_logins.clone();
-    let frame = Frame::new(visit, "", Frame::count_basket(visit).await);
-    page(&LoginPage { frame, email, error, return_to, sample_logins })
+    let frame = frame(visit, "", count_basket(visit).await);
+    page(&LoginPage { frame, email, error, return_to, offers_to_remember: false, sample_logins })
 }
 
 /// `POST /login`
@@ -90,7 +71,7 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
         return Ok(visit.renamed_to(&with_return("/company", posted.return_to())));
     }
     let brought = basket::bring_guest_items(&visit).await;
-    visit.notify(Notice::good(format!("Welcome. You are {}.{brought}", acting_for_words(&visit.visitor))));
+    visit.notify(Notice::good(format!("Welcome. You are {}.{brought}", visit.visitor.shops_for().words())));
     Ok(visit.renamed_to(posted.return_to()))
 }
 
@@ -146,8 +127,8 @@ pub(super) async fn chooser(mut visit: Visit, query: Lenient<ReturnQuery>) -> Re
     visit.needs_customer()?;
     visit.reload_companies().await?;
     let Query(ReturnQuery { return_to }) = query.unwrap_or_default();
-    let frame = Frame::new(&visit, "", Frame::count_basket(&visit).await);
-    Ok(page(&CompanyPage { choices: choices(&visit), frame, return_to: local(&return_to).to_owned() }))
+    let frame = frame(&visit, "", count_basket(&visit).await);
+    Ok(page(&CompanyPage { choices: choices(&visit), frame, return_to: local(&return_to, "/").to_owned() }))
 }
 
 /// `POST /company`: the switch. An empty company is the private person.
@@ -162,7 +143,7 @@ pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
     let visit = visit.again();
     let brought = basket::bring_guest_items(&visit).await;
     if visit.visitor.acting_for() != before || !brought.is_empty() {
-        visit.notify(Notice::good(format!("You are now {}.{brought}", acting_for_words(&visit.visitor))));
+        visit.notify(Notice::good(format!("You are now {}.{brought}", visit.visitor.shops_for().words())));
     }
     Ok(Redirect::to(posted.return_to()).into_response())
 }

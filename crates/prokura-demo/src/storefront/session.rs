@@ -13,7 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
-use super::identity::{Company, Tokens};
+use super::identity::Tokens;
+use crate::site::pages::{Company, For, Notice};
 
 /// A browser that is silent for so long is forgotten.
 const IDLE: Duration = Duration::from_hours(12);
@@ -119,31 +120,18 @@ pub(super) struct Customer {
 }
 
 impl Visitor {
-    /// For whom this visitor acts, as forms spell it: two values are equal only when an action meant for one may be done
-    /// for the other.
-    pub(super) fn acting_for(&self) -> String {
+    /// For whom this visitor acts.
+    pub(super) fn shops_for(&self) -> For<'_> {
         match self {
-            Self::Passerby | Self::Guest(_) => "guest".to_owned(),
-            Self::Customer(Customer { acting_for: None, .. }) => "private".to_owned(),
-            Self::Customer(Customer { acting_for: Some(company), .. }) => format!("company:{}", company.id),
+            Self::Passerby | Self::Guest(_) => For::Guest,
+            Self::Customer(Customer { acting_for: None, .. }) => For::PrivatePerson,
+            Self::Customer(Customer { acting_for: Some(company), .. }) => For::Company(company),
         }
     }
-}
 
-/// A message for the next page.
-#[derive(Debug, Clone)]
-pub(super) struct Notice {
-    pub(super) is_warning: bool,
-    pub(super) text: String,
-}
-
-impl Notice {
-    pub(super) fn good(text: impl Into<String>) -> Self {
-        Self { is_warning: false, text: text.into() }
-    }
-
-    pub(super) fn warning(text: impl Into<String>) -> Self {
-        Self { is_warning: true, text: text.into() }
+    /// For whom this visitor acts, as forms spell it.
+    pub(super) fn acting_for(&self) -> String {
+        self.shops_for().key()
     }
 }
 

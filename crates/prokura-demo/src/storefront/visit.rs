@@ -15,14 +15,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use super::App;
-use super::identity::{Company, Refreshed, Tokens};
+use super::identity::{Refreshed, Tokens};
 use super::layout;
-use super::session::{Customer, GuestItem, Notice, Session, SessionId, State as SessionState, Visitor};
-use super::upstream::{Call, Fault};
+use super::session::{Customer, GuestItem, Session, SessionId, State as SessionState, Visitor};
+use crate::site::pages::{Company, Notice, local, sentence, with_return};
+use crate::site::upstream::{Call, Fault};
 
 /// A browser's request, seen through its session.
 #[derive(Clone)]
@@ -225,7 +225,7 @@ impl Visit {
         if self.method == Method::GET {
             return Stop::Go(self.location.clone());
         }
-        let now = layout::acting_for_words(present);
+        let now = present.shops_for().words();
         self.notify(Notice::warning(format!(
             "Nothing was done: that page was for someone else. You are now {now}. Please check and try again."
         )));
@@ -363,12 +363,6 @@ fn end_login(session: &Session) -> Stop {
     Stop::Go("/login".to_owned())
 }
 
-/// A message of the shop as a sentence of a page.
-pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-}
-
 impl FromRequestParts<App> for Visit {
     type Rejection = Stop;
 
@@ -399,7 +393,7 @@ impl Posted {
 
     /// Where the browser goes afterwards: a page of ours, whatever the form says.
     pub(super) fn return_to(&self) -> &str {
-        local(self.text("return_to"))
+        local(self.text("return_to"), "/")
     }
 
     /// The visit, provided that the form was rendered for whom the visitor still acts for.
@@ -410,20 +404,6 @@ impl Posted {
             Err(self.visit.out_of_date(&self.visit.visitor))
         }
     }
-}
-
-/// A path on this site, or the home page: `//host` and `/\host` would lead elsewhere.
-pub(super) fn local(path: &str) -> &str {
-    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
-    if is_local { path } else { "/" }
-}
-
-/// The address of one of our pages that leads back to another.
-pub(super) fn with_return(page: &str, return_to: &str) -> String {
-    let mut url = Url::parse("http://localhost").expect("this is an address");
-    url.set_path(page);
-    url.query_pairs_mut().append_pair("return_to", return_to);
-    format!("{}?{}", url.path(), url.query().unwrap_or_default())
 }
 
 impl FromRequest<App> for Posted {

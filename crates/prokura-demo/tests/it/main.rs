@@ -5,6 +5,10 @@ mod baskets;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod hybrid;
+#[cfg(test)]
+mod hybrid_fake;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod storefront;

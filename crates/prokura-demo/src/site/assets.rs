@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// `GET /assets/{file}`
-pub(super) async fn file(Path(name): Path<String>) -> Response {
+pub(crate) async fn file(Path(name): Path<String>) -> Response {
     let (kind, content) = match name.as_str() {
         "storefront.css" => ("text/css; charset=utf-8", include_str!("../../assets/storefront.css")),
         "storefront.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/storefront.js")),

@@ -1,15 +1,17 @@
 //! Calling other servers: one client, one way of reading answers, one set of reasons why a call failed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::trace;
+
 /// Why a call gave no result.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// 401, with the code that says which of the credentials is meant.
     #[error("the credentials were refused ({code})")]
     Unauthorized { code: String },
@@ -57,7 +59,7 @@ struct FaultDetail {
 }
 
 /// A request that lacks only its bearer, and how its answer is read. It may be sent again with another bearer.
-pub(super) struct Call<T> {
+pub(crate) struct Call<T> {
     /// `None` when there is no address to send it to.
     request: Option<RequestBuilder>,
     read: fn(&HeaderMap, &[u8]) -> Result<T, serde_json::Error>,
@@ -65,21 +67,21 @@ pub(super) struct Call<T> {
 
 impl<T: DeserializeOwned> Call<T> {
     /// A call that is answered with JSON.
-    pub(super) fn json(request: Option<RequestBuilder>) -> Self {
+    pub(crate) fn json(request: Option<RequestBuilder>) -> Self {
         Self { request, read: |_, body| serde_json::from_slice(body) }
     }
 }
 
 impl Call<()> {
     /// A call whose success is all there is to know.
-    pub(super) fn unit(request: Option<RequestBuilder>) -> Self {
+    pub(crate) fn unit(request: Option<RequestBuilder>) -> Self {
         Self { request, read: |_, _| Ok(()) }
     }
 }
 
 impl<T> Call<T> {
     /// A call whose answer is read with the help of its headers.
-    pub(super) fn reading(
+    pub(crate) fn reading(
         request: Option<RequestBuilder>,
         read: fn(&HeaderMap, &[u8]) -> Result<T, serde_json::Error>,
     ) -> Self {
@@ -87,12 +89,12 @@ impl<T> Call<T> {
     }
 
     /// Sends the request with an access token.
-    pub(super) async fn send(&self, token: &str) -> Result<T, Fault> {
+    pub(crate) async fn send(&self, token: &str) -> Result<T, Fault> {
         self.finish(self.request()?.bearer_auth(token)).await
     }
 
     /// Sends the request of somebody who has no token yet.
-    pub(super) async fn send_without_token(&self) -> Result<T, Fault> {
+    pub(crate) async fn send_without_token(&self) -> Result<T, Fault> {
         self.finish(self.request()?).await
     }
 
@@ -101,7 +103,7 @@ impl<T> Call<T> {
     }
 
     async fn finish(&self, request: RequestBuilder) -> Result<T, Fault> {
-        let answer = request.send().await?;
+        let answer = send_noted(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await?;
         if status.is_success() {
@@ -122,15 +124,26 @@ impl<T> Call<T> {
     }
 }
 
+/// Sends a request, and notes for the page for developers that it was sent.
+pub(crate) async fn send_noted(request: RequestBuilder) -> Result<reqwest::Response, Fault> {
+    let begun = Instant::now();
+    let (client, request) = request.build_split();
+    let request = request?;
+    let call = format!("{} {}", request.method(), request.url().path());
+    let answer = client.execute(request).await;
+    trace::note_call(call, answer.as_ref().ok().map(|answer| answer.status().as_u16()), begun);
+    Ok(answer?)
+}
+
 /// An address below a base, with every segment of the path encoded; `None` when the base is not an address.
-pub(super) fn address(base: &str, path: &[&str]) -> Option<Url> {
+pub(crate) fn address(base: &str, path: &[&str]) -> Option<Url> {
     let mut url = Url::parse(base).ok()?;
     url.path_segments_mut().ok()?.pop_if_empty().extend(path);
     Some(url)
 }
 
 /// A client that follows no redirects and gives up before the person does.
-pub(super) fn http_client() -> reqwest::Client {
+pub(crate) fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(2))
