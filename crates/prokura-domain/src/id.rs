@@ -116,6 +116,8 @@ id!(/// A client's request at the authorization endpoint.
     AuthorizationId);
 id!(/// An invitation into a company.
     InvitationId);
+id!(/// A partner's identity provider.
+    PartnerIdpId);
 id!(/// The `jti` of an access token.
     TokenId);
 id!(/// The `kid` of a signing key.

@@ -25,8 +25,8 @@ pub use company::{
 pub use customer::{CustomerKind, CustomerState, Email, InvalidEmail, PasswordFault, PasswordPolicy};
 pub use id::{
     AddressId, AssignmentId, AuditEventId, AuthorizationId, ClientId, CustomerId, FamilyId, GrantId, GroupId,
-    InvalidId, InvitationId, KeyId, LegalEntityId, LocationId, OperatorId, SegmentId, SessionId, SiteId, TenantId,
-    TokenId,
+    InvalidId, InvitationId, KeyId, LegalEntityId, LocationId, OperatorId, PartnerIdpId, SegmentId, SessionId, SiteId,
+    TenantId, TokenId,
 };
 pub use network::{IpPrefix, is_public_address};
 pub use policy::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, Redemption, RefreshPolicy, RefreshTokenState, Replay};

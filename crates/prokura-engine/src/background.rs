@@ -187,6 +187,7 @@ impl Engine {
         }
         let now = self.clock.now();
         let before = now.plus_seconds(-KEEP_SECONDS);
+        self.end_sessions_of_disabled_partners().await?;
         loop {
             let mut tx = self.store.write().await?;
             let mut gone = tx.forget_sessions(before, PAGE).await?;

@@ -105,7 +105,7 @@ impl Engine {
         let is_locked = there.as_ref().is_some_and(|there| there.customer == *customer && there.is_locked);
         let session = match there {
             Some(there) if there.customer == *customer => {
-                let door = (VERB, Some(proven));
+                let door = (VERB, Some(proven), None);
                 if !tx.adopt_session(&tenant.id, &there.session, customer, door, expires_at, now).await? {
                     return Err(crate::StoreError::Conflict.into());
                 }

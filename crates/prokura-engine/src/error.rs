@@ -28,6 +28,9 @@ pub enum Fault {
     /// A background task or a hashing thread ended without an answer.
     #[error("a worker ended without an answer")]
     Worker,
+    /// A partner's identity provider is away, or it or what we know of it is set up wrongly.
+    #[error("a partner's identity provider did not do its part")]
+    PartnerIdp(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database was not heard from for longer than decisions may rest on what it last said (S-71).
     #[error("the database was not heard from for too long")]
     Stale,

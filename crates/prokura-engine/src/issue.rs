@@ -36,6 +36,8 @@ pub enum Door {
     SignUpConfirmation,
     /// A token of another identity provider.
     PartnerToken,
+    /// An authorization code of a partner's identity provider.
+    PartnerCode,
     /// A code of the authorization endpoint.
     AuthorizationCode,
     /// An access token, for another one.
@@ -54,6 +56,7 @@ impl Door {
         Self::ClientCredentials,
         Self::SignUpConfirmation,
         Self::PartnerToken,
+        Self::PartnerCode,
         Self::AuthorizationCode,
         Self::TokenExchange,
         Self::DeviceCode,
@@ -69,6 +72,7 @@ impl Door {
             Self::ClientCredentials => "client.credentials",
             Self::SignUpConfirmation => "customer.confirm_sign_up",
             Self::PartnerToken => "customer.exchange_partner_token",
+            Self::PartnerCode => "customer.redeem_partner_code",
             Self::AuthorizationCode => "customer.redeem_code",
             Self::TokenExchange => "customer.exchange_token",
             Self::DeviceCode => "customer.redeem_device_code",
@@ -87,7 +91,7 @@ impl Door {
             Self::Password | Self::SignUpConfirmation => "password",
             Self::Refresh => "refresh_token",
             Self::ClientCredentials => "client_credentials",
-            Self::PartnerToken | Self::TokenExchange => "token_exchange",
+            Self::PartnerToken | Self::PartnerCode | Self::TokenExchange => "token_exchange",
             Self::AuthorizationCode => "authorization_code",
             Self::DeviceCode => "device_code",
         }

@@ -51,10 +51,13 @@ mod outbox;
 mod owner_notice;
 mod page_login;
 mod partner;
+mod partner_code;
+mod partner_idp;
 mod passkey;
 mod password_reset;
 mod passwords;
 mod ports;
+mod provider;
 mod put;
 mod redeem_code;
 mod refresh;
@@ -117,6 +120,8 @@ pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
 pub use page_login::{AtBrowser, PageEntry};
 pub use partner::{Partner, PartnerIdentifier};
+pub use partner_code::{PartnerLogin, RedeemPartnerCode};
+pub use partner_idp::{PartnerIdp, PartnerMetadata, PutPartnerIdp};
 pub use passkey::{BegunPasskey, OwnPasskey, PasskeyAnswer};
 pub use ports::{SystemClock, SystemEntropy};
 pub use put::{PutMode, PutOutcome};
@@ -214,6 +219,7 @@ pub struct Inner {
     pub(crate) leaked: Option<LeakedPasswords>,
     pub(crate) mailer: mail::Mailer,
     pub(crate) outbound: outbound::Outbound,
+    pub(crate) providers: provider::Providers,
     pub(crate) public_url: String,
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
@@ -258,6 +264,7 @@ impl Engine {
             passwords: Passwords::new(config.hash_workers, config.hash_cost)?,
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             outbound: outbound::Outbound::new(config.outbound_networks)?,
+            providers: provider::Providers::new(),
             rights: rights::RightsCache::new(),
             origins: Cache::builder().max_capacity(ORIGINS).time_to_live(ORIGINS_LIFE).build(),
             is_deaf: AtomicBool::new(false),

@@ -12,8 +12,8 @@ use crate::{
     store::{CredentialRow, NewSession, Tx},
     throttle::Attempt,
 };
-use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, SessionId, Timestamp};
-use prokura_jose::Secret;
+use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, PartnerIdpId, SessionId, Timestamp};
+use prokura_jose::{Secret, SecretHash};
 
 /// E-mail and password.
 #[derive(Clone, Debug)]
@@ -43,6 +43,19 @@ pub(crate) struct Entrance<'a> {
     pub(crate) customer: &'a CustomerId,
     /// How they proved it, when it was by password.
     pub(crate) proof: Option<&'a Proof>,
+    /// Who vouches for them, when it is a partner's identity provider.
+    pub(crate) partner: Option<PartnerEntrance<'a>>,
+}
+
+/// Somebody whom a partner's identity provider vouches for.
+#[derive(Clone, Copy)]
+pub(crate) struct PartnerEntrance<'a> {
+    /// The provider, where it has a row: it must still be switched on, and its sessions end with it (S-86).
+    pub(crate) idp: Option<&'a PartnerIdpId>,
+    /// The provider and the subject they are remembered by.
+    pub(crate) identity: (&'a str, &'a str),
+    /// The ID token they came by, as a hash, and until when it could come again.
+    pub(crate) id_token: Option<(&'a SecretHash, Timestamp)>,
 }
 
 /// A password that was right, and what is to be noted about it in the transaction of the login.
@@ -74,7 +87,8 @@ impl Engine {
             return Err(Refusal::UnauthorizedClient.into());
         }
         let proof = self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await?;
-        let entrance = Entrance { bearer, door: Door::Password, customer: &proof.customer, proof: Some(&proof) };
+        let entrance =
+            Entrance { bearer, door: Door::Password, customer: &proof.customer, proof: Some(&proof), partner: None };
         let granted = match retrying!(self.open_session(tenant, &entrance, origin)) {
             Err(Error::Refused(Refusal::ProofNeeded)) => {
                 let actor = Actor::Customer(proof.customer.clone());
@@ -196,7 +210,7 @@ impl Engine {
         entrance: &Entrance<'_>,
         origin: &Origin,
     ) -> Result<Draft, Error> {
-        let Entrance { bearer, door, customer, proof } = *entrance;
+        let Entrance { bearer, door, customer, proof, partner } = *entrance;
         let now = self.clock.now();
         let client = &bearer.standing.client;
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
@@ -206,6 +220,9 @@ impl Engine {
             && tx.totp(&tenant.id, customer).await?.is_some_and(|row| row.is_active)
         {
             return Err(Refusal::ProofNeeded.into());
+        }
+        if let Some(partner) = partner {
+            Self::enter_by_partner(tx, tenant, customer, partner, now).await?;
         }
         match proof {
             Some(proof) => self.use_proof(tx, tenant, proof, now).await?,
@@ -220,7 +237,8 @@ impl Engine {
                     }
                 }
                 let proven = proof.map(|_| Proven::Password);
-                if !tx.adopt_session(&tenant.id, session, customer, (door.verb(), proven), expires_at, now).await? {
+                let came = (door.verb(), proven, partner.and_then(|partner| partner.idp));
+                if !tx.adopt_session(&tenant.id, session, customer, came, expires_at, now).await? {
                     return Err(Refusal::InvalidToken.into());
                 }
                 session.clone()
@@ -244,6 +262,31 @@ impl Engine {
             origin,
         };
         self.issue(tx, order).await
+    }
+
+    /// What must hold of a partner's word in the very transaction of the login.
+    async fn enter_by_partner(
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        partner: PartnerEntrance<'_>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let Some(idp) = partner.idp
+            && !tx.hold_partner_idp(&tenant.id, idp).await?
+        {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        if let Some((hash, until)) = partner.id_token
+            && !tx.use_once(&tenant.id, "partner_id_token", hash, until).await?
+        {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        if !tx.touch_federated_identity(&tenant.id, partner.identity, customer, now).await? {
+            // The link went between finding the customer and this.
+            return Err(Refusal::InvalidToken.into());
+        }
+        Ok(())
     }
 
     async fn new_session(

@@ -5,8 +5,9 @@
 use crate::Error;
 use prokura_domain::{IpPrefix, is_public_address};
 use reqwest::{
-    Client, Url,
+    Client, RequestBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue},
     redirect::Policy,
 };
 use std::{
@@ -37,6 +38,15 @@ pub(crate) enum OutboundFault {
     /// It did not answer in time, or not in HTTP.
     #[error("{0}")]
     Unreachable(&'static str),
+}
+
+/// What a server said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// How long it may be kept, where the server says so.
+    pub(crate) max_age_seconds: Option<u32>,
 }
 
 /// A host has an address that is not called.
@@ -120,15 +130,65 @@ impl Outbound {
         Ok(Self { client, guard })
     }
 
-    /// Posts a form and returns the status. The answer's body is not read.
-    pub(crate) async fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> Result<u16, OutboundFault> {
+    /// Whether an address can be called at all, as far as that is known without looking its name up.
+    pub(crate) fn check(&self, url: &str) -> Result<Url, OutboundFault> {
         let url = Url::parse(url).map_err(|_| OutboundFault::Refused("its address cannot be read"))?;
         self.guard.check(&url)?;
+        Ok(url)
+    }
+
+    /// Posts a form and returns the status. The answer's body is not read.
+    pub(crate) async fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> Result<u16, OutboundFault> {
+        let url = self.check(url)?;
         match self.client.post(url).form(fields).send().await {
             Ok(response) => Ok(response.status().as_u16()),
             Err(error) => Err(fault(&error)),
         }
     }
+
+    /// Posts a form, with an `Authorization` header when one is given, and reads the answer up to `limit` bytes. Sent once:
+    /// what was sent may have been done although no answer came.
+    pub(crate) async fn exchange(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+        authorization: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, OutboundFault> {
+        let mut request = self.client.post(self.check(url)?).form(fields);
+        if let Some(authorization) = authorization {
+            let mut value = HeaderValue::from_str(authorization)
+                .map_err(|_| OutboundFault::Refused("the credentials fit no header"))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        Self::read(request, limit).await
+    }
+
+    /// Fetches a document of at most `limit` bytes.
+    pub(crate) async fn fetch(&self, url: &str, limit: usize) -> Result<Answer, OutboundFault> {
+        Self::read(self.client.get(self.check(url)?), limit).await
+    }
+
+    async fn read(request: RequestBuilder, limit: usize) -> Result<Answer, OutboundFault> {
+        let mut response = request.header(ACCEPT, "application/json").send().await.map_err(|error| fault(&error))?;
+        let max_age_seconds = response.headers().get(CACHE_CONTROL).and_then(max_age);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| fault(&error))? {
+            if body.len() + piece.len() > limit {
+                return Err(OutboundFault::Unreachable("its answer is too long"));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Answer { status, body, max_age_seconds })
+    }
+}
+
+/// The seconds `Cache-Control` lets a document live.
+fn max_age(value: &HeaderValue) -> Option<u32> {
+    let directives = value.to_str().ok()?.split(',');
+    directives.filter_map(|directive| directive.trim().strip_prefix("max-age=")?.parse().ok()).next()
 }
 
 fn is_localhost(host: &str) -> bool {

@@ -2,14 +2,18 @@
 //! address only finds an account the first time, where the provider is trusted with that, and only when the very token
 //! says that the address was verified (S-80, S-82).
 
+mod id_token;
+
+pub(crate) use id_token::{Expected, Flaw};
+
 use crate::{
     Actor, Bearer, CreateCustomer, Door, Engine, Error, Granted, Origin, Profile, Refusal, Tenant,
     audit::Entry,
-    log_in::Entrance,
+    log_in::{Entrance, PartnerEntrance},
     retrying,
     store::{StoreError, Tx},
 };
-use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, Timestamp};
+use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, PartnerIdpId, Timestamp};
 use prokura_jose::{Claims, JwsAlgorithm, PublicKey, Rejection, verify_jws};
 use serde_json::Value;
 
@@ -48,21 +52,21 @@ const MAX_SUBJECT: usize = 255;
 const MAX_NAME: usize = 200;
 
 /// Who a token is about.
-struct Person {
-    subject: String,
+pub(crate) struct Person {
+    pub(crate) subject: String,
     /// Only when verified.
     email: Option<Email>,
     profile: Profile,
 }
 
 /// What came of looking for the customer.
-enum Found {
+pub(crate) enum Found {
     Customer(CustomerId),
     Refused(Refusal, &'static str),
 }
 
 impl Partner {
-    /// Checks everything about a token but who it is about.
+    /// Checks everything about a token that was handed in but who it is about.
     fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Rejection> {
         let allowed: Vec<JwsAlgorithm> = self.keys.iter().map(PublicKey::algorithm).collect();
         let verified = verify_jws(token, &self.keys, &allowed, None)?;
@@ -82,13 +86,11 @@ impl Partner {
             Some(_) | None => {}
         }
         claims.check_time(now)?;
-        if claims.subject.is_empty() || claims.subject.chars().count() > MAX_SUBJECT {
-            return Err(Rejection::BadClaims);
-        }
+        check_subject(&claims)?;
         Ok(claims)
     }
 
-    fn person(&self, claims: &Claims) -> Person {
+    pub(crate) fn person(&self, claims: &Claims) -> Person {
         let text = |name: &str| claims.others.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = |claim: &str| text(claim).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>();
         let is_verified = claims.others.get("email_verified") == Some(&Value::Bool(true));
@@ -103,6 +105,11 @@ impl Partner {
         let domain = email.key().rsplit_once('@').map_or("", |(_, domain)| domain);
         email.key().is_ascii() && (self.email_domains.is_empty() || self.email_domains.iter().any(|own| own == domain))
     }
+}
+
+fn check_subject(claims: &Claims) -> Result<(), Rejection> {
+    let is_right = !claims.subject.is_empty() && claims.subject.chars().count() <= MAX_SUBJECT;
+    if is_right { Ok(()) } else { Err(Rejection::BadClaims) }
 }
 
 impl Engine {
@@ -128,31 +135,44 @@ impl Engine {
         if !Door::PartnerToken.is_among(&client.grants) {
             return Err(Refusal::UnauthorizedClient.into());
         }
-        let found = match partner.verify(token, self.clock.now()) {
-            Err(rejection) => Found::Refused(Refusal::InvalidToken, rejection_word(rejection)),
-            Ok(claims) => {
-                let person = partner.person(&claims);
-                retrying!(self.customer_of_partner(tenant, partner, &person, origin))?
-            }
+        let refused = |refusal, reason| self.refuse_partner(tenant, bearer, &partner.name, (refusal, reason), origin);
+        let person = match partner.verify(token, self.clock.now()) {
+            Ok(claims) => partner.person(&claims),
+            Err(rejection) => return Err(refused(Refusal::InvalidToken, rejection_word(rejection)).await?),
         };
-        let customer = match found {
+        let customer = match retrying!(self.customer_of_partner(tenant, partner, None, &person, origin))? {
             Found::Customer(customer) => customer,
-            Found::Refused(refusal, reason) => {
-                let entry = Entry::new(&Actor::Guest, Door::PartnerToken.verb(), "partner", &partner.name)
-                    .client(&bearer.standing.client)
-                    .detail(serde_json::json!({ "reason": reason }));
-                return Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?);
-            }
+            Found::Refused(refusal, reason) => return Err(refused(refusal, reason).await?),
         };
-        let entrance = Entrance { bearer, door: Door::PartnerToken, customer: &customer, proof: None };
+        let identity = (partner.name.as_str(), person.subject.as_str());
+        let by = PartnerEntrance { idp: None, identity, id_token: None };
+        let entrance =
+            Entrance { bearer, door: Door::PartnerToken, customer: &customer, proof: None, partner: Some(by) };
         retrying!(self.open_session(tenant, &entrance, origin))
     }
 
-    /// The customer somebody is; found, linked or made in one transaction.
-    async fn customer_of_partner(
+    /// Writes down that a token of a partner was not taken, and why.
+    async fn refuse_partner(
+        &self,
+        tenant: &Tenant,
+        bearer: Bearer<'_>,
+        partner: &str,
+        (refusal, reason): (Refusal, &'static str),
+        origin: &Origin,
+    ) -> Result<Error, Error> {
+        let entry = Entry::new(&Actor::Guest, Door::PartnerToken.verb(), "partner", partner)
+            .client(&bearer.standing.client)
+            .detail(serde_json::json!({ "reason": reason }));
+        self.audit_refusal(&tenant.id, origin, entry, refusal).await
+    }
+
+    /// The customer somebody is; found, linked or made in one transaction. `idp` is the provider's row, where it has one: it
+    /// must be switched on still.
+    pub(crate) async fn customer_of_partner(
         &self,
         tenant: &Tenant,
         partner: &Partner,
+        idp: Option<&PartnerIdpId>,
         person: &Person,
         origin: &Origin,
     ) -> Result<Found, Error> {
@@ -161,6 +181,11 @@ impl Engine {
             return Ok(Found::Customer(customer));
         }
         let mut tx = self.store.write().await?;
+        if let Some(idp) = idp
+            && !tx.hold_partner_idp(&tenant.id, idp).await?
+        {
+            return Ok(Found::Refused(Refusal::InvalidGrant, "switched_off"));
+        }
         let there = match &person.email {
             Some(email) => tx.customer_by_email(&tenant.id, email.key()).await?,
             None => None,
@@ -235,7 +260,9 @@ impl Engine {
         origin: &Origin,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        if !tx.insert_federated_identity(&tenant.id, &partner.name, &person.subject, customer, now).await? {
+        let identity = (partner.name.as_str(), person.subject.as_str());
+        let email_key = person.email.as_ref().map(Email::key);
+        if !tx.insert_federated_identity(&tenant.id, identity, customer, email_key, now).await? {
             // Another request of the same person was faster: look again, and find what it made.
             return Err(StoreError::Conflict.into());
         }

@@ -195,11 +195,11 @@ fn without_port(rest: &str) -> Option<String> {
 }
 
 /// A redirect URI that is not an app's own scheme.
-fn is_web_address(text: &str) -> bool {
+pub(crate) fn is_web_address(text: &str) -> bool {
     is_redirect_uri(text) && (text.starts_with("https:") || text.starts_with("http:"))
 }
 
-fn is_redirect_uri(text: &str) -> bool {
+pub(crate) fn is_redirect_uri(text: &str) -> bool {
     if text.len() > MAX_URI || text.contains(['*', '#', '\\', '@']) || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return false;
     }

@@ -148,7 +148,8 @@ impl Engine {
         let (id, state) = self.confirm_account_in(&mut tx, tenant, token, origin).await?;
         let refusal = match state {
             CustomerState::Active => {
-                let entrance = Entrance { bearer, door: Door::SignUpConfirmation, customer: &id, proof: None };
+                let entrance =
+                    Entrance { bearer, door: Door::SignUpConfirmation, customer: &id, proof: None, partner: None };
                 let draft = self.open_session_in(&mut tx, tenant, &entrance, origin).await?;
                 tx.commit().await?;
                 return Ok(LoggedIn { granted: Self::sign(tenant, draft)?, has_initial_password: false });

@@ -25,6 +25,7 @@ mod locations;
 mod migrate;
 mod operators;
 mod outbox;
+mod partner_idps;
 mod passkeys;
 mod revocations;
 mod rights;

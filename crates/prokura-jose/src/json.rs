@@ -8,8 +8,9 @@ use std::fmt;
 /// How deep values may nest in a header or in claims.
 const MAX_DEPTH: usize = 16;
 
-/// Reads `bytes` as one JSON object; `None` when they are not, or break a rule.
-pub(crate) fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
+/// Reads `bytes` as one JSON object; `None` when they are not, name a member twice, or nest too deeply. For whatever
+/// another server says, not for tokens alone.
+pub fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;

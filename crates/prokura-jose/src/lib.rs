@@ -18,6 +18,7 @@ mod testing;
 mod token;
 mod verify;
 
+pub use json::parse_object as parse_json_object;
 pub use jws::{Claims, Rejection, VerifiedJws, verify_hs256, verify_jws};
 pub use key::{Algorithm, HmacKey, Jwks, JwsAlgorithm, KeyError, PublicKey, SigningKey};
 pub use life::{CLOCK_SKEW_SECONDS, JWKS_MAX_AGE_SECONDS, KeyLife, PUBLISH_AHEAD_SECONDS};

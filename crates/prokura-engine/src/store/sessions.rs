@@ -3,8 +3,8 @@
 use super::{Reader, StoreError, Tx, params};
 use crate::{account::OwnSession, assurance::Proven};
 use prokura_domain::{
-    ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, SessionId, SiteId, TenantId,
-    Timestamp,
+    ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, PartnerIdpId, SessionId, SiteId,
+    TenantId, Timestamp,
 };
 use prokura_jose::dpop::Thumbprint;
 
@@ -404,19 +404,37 @@ impl Tx<'_> {
         tenant: &TenantId,
         session: &SessionId,
         customer: &CustomerId,
-        (door, proven): (&str, Option<Proven>),
+        (door, proven, partner_idp): (&str, Option<Proven>, Option<&PartnerIdpId>),
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let changed = self
             .execute(
-                "UPDATE sessions SET customer_id = $3, door = $4, authenticated_at = $5, amr = $7,
+                "UPDATE sessions SET customer_id = $3, door = $4, authenticated_at = $5, amr = $7, partner_idp_id = $8,
                         expires_at = CASE WHEN expires_at > $6 THEN expires_at ELSE $6 END
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $5",
-                params![tenant, session, customer, door, now, expires_at, proven.map(Proven::amr)],
+                params![tenant, session, customer, door, now, expires_at, proven.map(Proven::amr), partner_idp],
             )
             .await?;
         Ok(changed == 1)
+    }
+
+    /// Sessions by a partner's identity provider that go on.
+    pub(crate) async fn sessions_of_partner_idp(
+        &mut self,
+        tenant: &TenantId,
+        partner_idp: &PartnerIdpId,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.query(
+            "SELECT id FROM sessions
+              WHERE tenant_id = $1 AND partner_idp_id = $2 AND state = 'active' ORDER BY id LIMIT $3",
+            params![tenant, partner_idp, limit],
+        )
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
     }
 
     /// Notes that who is in a session proved it anew; `false` when it is over.

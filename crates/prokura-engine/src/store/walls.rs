@@ -16,8 +16,8 @@ use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
     Cast, assignment, authorization, build, category, ceremony, client, client_row, company, context, device, errand,
-    event, family, group, group_row, id, invitation, item, key, link, location, member, passkey, pending, seal,
-    segment, session, site, template, token, viewer,
+    event, family, group, group_row, id, invitation, item, key, link, location, member, partner_idp, passkey, pending,
+    seal, segment, session, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -36,6 +36,8 @@ const OWN_ROWS: &[&str] = &[
     "insert_group",
     "insert_legal_entity",
     "insert_location",
+    "insert_partner_idp",
+    "insert_partner_idp_domain",
     "insert_seal",
     "insert_segment",
     "insert_signing_key",
@@ -77,6 +79,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("fading_sessions", "looked for by nodes; the rows name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
+    ("disabled_partner_idps_with_sessions", "asked by nodes; the rows name the tenant"),
     ("claim_errands", "worked off by nodes; the row names the tenant"),
     ("finish_errand", "the row names the tenant"),
     ("postpone_errand", "the row names the tenant"),
@@ -223,7 +226,10 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     category_chain(tenant, "cat");
     legal_entities_of(tenant, &id("ann"), None, 9);
     has_subsidiaries(tenant, &id("le-1"));
-    federated_identity(tenant, "partner", "subject");
+    federated_identity(tenant, "idp", "subject");
+    partner_idp(tenant, &id("idp"));
+    partner_idps(tenant, "", 9);
+    only_storefront_partner_idp(tenant);
     group(tenant, &id("group"));
     groups_of_entities(tenant, &["le-1"]);
     groups_of_member(tenant, "ann", 9);
@@ -257,7 +263,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
 );
 
 calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
-    adopt_session(tenant, &cast.session, &id("bob"), ("other", None), LATER, NOW);
+    adopt_session(tenant, &cast.session, &id("bob"), ("other", None, None), LATER, NOW);
     prove_session(tenant, &cast.session, Proven::PasswordAndCode, NOW);
     renew_cookie_session(tenant, &cast.token, &cast.unused_token);
     begin_totp(tenant, &id("bob"), "sealed again", LATER);
@@ -396,8 +402,18 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     hold_location(tenant, &id("loc"));
     hold_parent_chain(tenant, &id("le-2"));
     hold_segment(tenant, &id("seg"));
-    insert_federated_identity(tenant, "partner", "other", &id("bob"), NOW);
-    is_federated(tenant, "partner", &id("ann"));
+    insert_federated_identity(tenant, ("idp", "other"), &id("bob"), Some("bob@a.example"), NOW);
+    is_federated(tenant, "idp", &id("ann"));
+    touch_federated_identity(tenant, ("idp", "subject"), &id("ann"), LATER);
+    has_federated_identities(tenant, &id("idp"));
+    forget_identities_of_partner_idp(tenant, &id("idp"), 9);
+    hold_partner_idp(tenant, &id("idp"));
+    insert_partner_idp(tenant, &partner_idp(&cast.fresh("idp"), true), NOW);
+    update_partner_idp(tenant, &partner_idp("idp", false), 1, LATER);
+    delete_partner_idp(tenant, &id("idp-off"));
+    insert_partner_idp_domain(tenant, "other.example", &id("idp"), NOW);
+    delete_partner_idp_domain(tenant, "a.example", &id("idp"));
+    sessions_of_partner_idp(tenant, &id("idp"), 9);
     leave_roles(tenant, &id("ann"), &id("le-1"), &id("group-9"));
     link_location(tenant, &id("le-2"), &id("loc"));
     move_legal_entity(tenant, &id("le-1"), false, LATER);

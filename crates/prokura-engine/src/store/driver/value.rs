@@ -5,7 +5,7 @@ use super::StoreError;
 use prokura_domain::{
     AddressId, AssignmentId, AssignmentKind, AuditEventId, AuthorizationId, ClientId, ClientKind, CompanyKind,
     CustomerId, CustomerKind, CustomerState, FamilyId, FamilyState, GrantId, GroupCode, GroupId, InvitationId, KeyId,
-    LegalEntityId, LocationId, LocationKind, MemberKind, OperatorId, RevocationKind, Scopes, SegmentId,
+    LegalEntityId, LocationId, LocationKind, MemberKind, OperatorId, PartnerIdpId, RevocationKind, Scopes, SegmentId,
     SegmentItemKind, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp, TokenId,
 };
 use std::{borrow::Cow, sync::Arc};
@@ -109,6 +109,7 @@ text_columns!(
     MemberKind,
     OperatorId,
     RevocationKind,
+    PartnerIdpId,
     SegmentId,
     SegmentItemKind,
     SegmentState,

@@ -436,6 +436,7 @@ CREATE TABLE sessions (
     locked_entity_id TEXT,
     authenticated_at BIGINT,
     amr TEXT,
+    partner_idp_id TEXT,
     state TEXT NOT NULL CHECK (state IN ('active', 'ended')),
     state_at BIGINT NOT NULL,
     end_reason TEXT,
@@ -450,6 +451,8 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_look ON sessions (look_at) WHERE state = 'active' AND look_at IS NOT NULL;
 CREATE INDEX sessions_by_customer ON sessions (tenant_id, customer_id, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX sessions_by_partner_idp ON sessions (tenant_id, partner_idp_id, id)
+    WHERE partner_idp_id IS NOT NULL AND state = 'active';
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Preferences of a session. The company in it is information, never authority.
@@ -635,17 +638,51 @@ CREATE TABLE login_tokens (
 CREATE INDEX login_tokens_by_customer ON login_tokens (tenant_id, customer_id, purpose);
 CREATE INDEX login_tokens_by_end ON login_tokens (expires_at);
 
--- Who customers are elsewhere: one subject of a partner is one customer, and the other way round.
+-- Identity providers of partners whose customers come in by a code. metadata_json is what an operator said of the provider's
+-- endpoints and keys; what is absent there is read from the provider.
+CREATE TABLE partner_idps (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    client_secret_sealed TEXT NOT NULL,
+    metadata_json TEXT NOT NULL,
+    redirect_uris_json TEXT NOT NULL,
+    identified_by TEXT NOT NULL CHECK (identified_by IN ('email', 'subject')),
+    provisioning TEXT NOT NULL CHECK (provisioning IN ('just_in_time', 'invited')),
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled')),
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- The domains a provider may vouch for addresses of; each belongs to one of them.
+CREATE TABLE partner_idp_domains (
+    tenant_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    partner_idp_id TEXT NOT NULL,
+    verified_at BIGINT,
+    PRIMARY KEY (tenant_id, domain),
+    FOREIGN KEY (tenant_id, partner_idp_id) REFERENCES partner_idps (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX partner_idp_domains_by_idp ON partner_idp_domains (tenant_id, partner_idp_id, domain);
+
+-- Who customers are elsewhere: one subject of a provider is one customer, and the other way round. A token that is exchanged by a
+-- dialect's own configuration comes from a provider without a row; partner_idp_id is its issuer then, which no id can be.
 CREATE TABLE federated_identities (
     tenant_id TEXT NOT NULL,
-    partner TEXT NOT NULL,
+    partner_idp_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     customer_id TEXT NOT NULL,
+    email_key TEXT,
     created_at BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, partner, subject),
+    last_login_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, partner_idp_id, subject),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
 );
-CREATE UNIQUE INDEX federated_identities_by_customer ON federated_identities (tenant_id, customer_id, partner);
+CREATE UNIQUE INDEX federated_identities_by_customer ON federated_identities (tenant_id, customer_id, partner_idp_id);
 
 -- Each lane is worked off for itself, so that nobody waits for another lane's peers. target is whom an errand calls: where
 -- one call fails, the others to the same wait with it.

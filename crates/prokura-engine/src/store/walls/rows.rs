@@ -96,6 +96,15 @@ pub(super) fn invitation<'a>(name: &'a InvitationId, email_key: &'a str) -> NewI
     }
 }
 
+pub(super) fn partner_idp(name: &str, is_active: bool) -> crate::PartnerIdp {
+    crate::PartnerIdp {
+        id: id(name),
+        is_active,
+        version: 1,
+        ..crate::partner_idp::tests::idp(&["https://shop.example/cb"])
+    }
+}
+
 pub(super) fn errand(id: &str) -> NewErrand<'_> {
     NewErrand { id, lane: Lane::Call, kind: "logout", target: Some("sf"), payload_sealed: "sealed" }
 }
@@ -420,7 +429,10 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_predefined_group(&acme, &id("group"), &id("le-1"), &template(), NOW).await?;
     let group = tx.predefined_group(&acme, &id("le-1"), "B2B_BUYER").await?.unwrap();
     tx.insert_member(&acme, "m-1", &group, "ann", None, NOW).await?;
-    tx.insert_federated_identity(&acme, "partner", "subject", &id("ann"), NOW).await?;
+    tx.insert_federated_identity(&acme, ("idp", "subject"), &id("ann"), None, NOW).await?;
+    tx.insert_partner_idp(&acme, &partner_idp("idp", true), NOW).await?;
+    tx.insert_partner_idp(&acme, &partner_idp("idp-off", false), NOW).await?;
+    tx.insert_partner_idp_domain(&acme, "a.example", &id("idp"), NOW).await?;
     let details = AssignmentDetails::default();
     let primary = NewAssignment { is_primary: true, ..assignment("ann", "le-1") };
     tx.insert_assignment(&acme, (&id("a-1"), &id("g-1")), &primary, &details, None, NOW).await?;
@@ -436,6 +448,8 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
         tx.insert_session(&acme, &session(&id(name), &id("ann")), NOW).await?;
     }
     tx.lock_session(&acme, &id("s-locked"), Some(&id("le-1"))).await?;
+    let came = ("other", None, Some(&id("idp")));
+    tx.adopt_session(&acme, &id("s-2"), &id("ann"), came, LATER, NOW).await?;
     tx.insert_context(&acme, &context("s-1")).await?;
     for name in ["f-1", "f-2", "f-3"] {
         tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;
