@@ -23,6 +23,7 @@ mod segments;
 mod session_context;
 mod settings;
 mod sites;
+mod social;
 mod tokens;
 mod wire;
 
@@ -50,6 +51,7 @@ pub fn router(edge: Edge) -> Router {
         .merge(segments::routes())
         .merge(session_context::routes())
         .merge(sites::routes())
+        .merge(social::routes())
         .merge(tokens::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -457,6 +457,13 @@ fn place<'a>(tenant: &'a Tenant, id: &'a PartnerIdpId) -> [&'a str; 3] {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::{
+        CreateCustomer, CreateTenant, DatabaseConfig, EngineConfig, MailTransport, SystemClock, SystemEntropy,
+        store::NewSession,
+    };
+    use prokura_domain::{CustomerKind, CustomerState};
+    use prokura_jose::MasterKey;
+    use std::sync::Arc;
 
     /// A provider with these redirect URIs.
     pub(crate) fn idp(redirect_uris: &[&str]) -> PartnerIdp {
@@ -476,6 +483,71 @@ pub(crate) mod tests {
             created_at: Timestamp::from_millis(0),
             modified_at: Timestamp::from_millis(0),
         }
+    }
+
+    #[tokio::test]
+    async fn s86_what_a_node_left_half_done_is_finished_by_the_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = EngineConfig {
+            database: DatabaseConfig::Sqlite { path: folder.path().join("prokura.db"), read_connections: 1 },
+            public_url: "https://id.example".to_owned(),
+            master_key: MasterKey::from_bytes([7; 32]),
+            tenant_template: crate::TenantSettings::default(),
+            hash_workers: 1,
+            leaked_passwords: None,
+            mail: MailTransport::Folder(folder.path().to_owned()),
+            outbound_networks: Vec::new(),
+            hash_cost: Some((64, 1, 1)),
+            stale_seconds: None,
+        };
+        let engine = Engine::open(config, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).await.unwrap();
+        let (system, from) = (Actor::System, Origin::local("test"));
+        let acme = CreateTenant { id: "acme".parse().unwrap(), name: "Acme".to_owned(), settings: None };
+        let tenant = engine.create_tenant(&acme, &system, &from).await.unwrap();
+        let ann = CreateCustomer {
+            id: Some("ann".parse().unwrap()),
+            kind: CustomerKind::Customer,
+            email: None,
+            profile: crate::Profile::default(),
+            state: CustomerState::Active,
+            password: None,
+        };
+        let ann = engine.create_customer(&tenant, &ann, &system, &from).await.unwrap();
+        let (now, idp) = (engine.now(), idp(&[]));
+        let until = now.plus_seconds(3_600);
+        let mut tx = engine.store.write().await.unwrap();
+        tx.insert_partner_idp(&tenant.id, &idp, now).await.unwrap();
+        // One more than a transaction ends.
+        for number in 0..=SESSIONS_AT_ONCE {
+            let id = format!("s-{number}").parse().unwrap();
+            let session = NewSession {
+                id: &id,
+                client: &"sf".parse().unwrap(),
+                customer: None,
+                site: None,
+                door: "guest.begin",
+                is_entity_locked: false,
+                authenticated_at: None,
+                proven: None,
+                expires_at: until,
+                user_agent: None,
+                address: None,
+            };
+            tx.insert_session(&tenant.id, &session, now).await.unwrap();
+            let came = ("customer.redeem_partner_code", None, Some(&idp.id));
+            assert!(tx.adopt_session(&tenant.id, &id, &ann, came, until, now).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        engine.sweep().await.unwrap();
+        let living = async || {
+            let sessions = engine.sessions(&tenant, Some(&ann), "", 200).await.unwrap();
+            sessions.iter().filter(|session| session.is_active).count()
+        };
+        assert_eq!(living().await, 101, "it is on");
+        engine.switch_partner_off(&tenant, &idp.id).await.unwrap();
+        assert_eq!(living().await, 101, "the node stopped here");
+        engine.sweep().await.unwrap();
+        assert_eq!(living().await, 0);
     }
 
     #[test]

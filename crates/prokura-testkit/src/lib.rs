@@ -5,9 +5,11 @@ mod acme;
 mod clock;
 mod entropy;
 mod postgres;
+mod provider;
 mod server;
 
 pub use acme::{Acme, Tokens, claims};
 pub use clock::TestClock;
 pub use entropy::SeededEntropy;
+pub use provider::{Endpoint, Grant, IdentityProvider, Signature, TokenRequest, Trouble};
 pub use server::{Answer, Database, Options, TestServer};

@@ -13,6 +13,7 @@ mod keys;
 mod legal_entities;
 mod openapi;
 mod operators;
+mod partner_idps;
 mod request;
 mod segments;
 mod sessions;
@@ -48,6 +49,7 @@ fn documented() -> OpenApiRouter<Web> {
         .merge(legal_entities::routes())
         .merge(assignments::routes())
         .merge(invitations::routes())
+        .merge(partner_idps::routes())
         .merge(segments::routes())
         .merge(sessions::routes())
         .merge(keys::routes())

@@ -1,6 +1,7 @@
 //! The administration API over real sockets: who may use it, what it gives away, and what a change by it reaches.
 
 mod matrix;
+mod partner_idps;
 
 use crate::arrange::{World, client_id, on_both_databases, origin};
 use prokura_domain::{ClientKind, RefreshPolicy};

@@ -5,16 +5,16 @@ use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, orig
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
     Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, DevicePoll, Door, EntityWish,
-    Error, ExchangeToken, Granted, Membership, Partner, PartnerIdentifier, Profile, Progress, Prompt, RedeemCode,
-    SignUpRequest,
+    Error, ExchangeToken, Granted, Membership, Partner, PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile,
+    Progress, Prompt, PutPartnerIdp, RedeemCode, RedeemPartnerCode, SignUpRequest,
 };
 use prokura_jose::{AccessToken, Algorithm, Secret, SigningKey, sign_jwt};
-use prokura_testkit::Database;
+use prokura_testkit::{Database, IdentityProvider};
 use serde_json::json;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-/// What can be switched off. An identity provider is not among them: it is a part of the configuration that a door is
-/// handed, and whether an absent one is refused is asked where that configuration is read (E-39).
+/// What can be switched off. The identity provider of [`Door::PartnerToken`] is not among them: it is a part of the
+/// configuration that the door is handed, and whether an absent one is refused is asked where that is read (E-39).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Off {
     Tenant,
@@ -25,9 +25,10 @@ enum Off {
     Entity,
     EntityForGood,
     Session,
+    Partner,
 }
 
-const OFFS: [Off; 8] = [
+const OFFS: [Off; 9] = [
     Off::Tenant,
     Off::Client,
     Off::Grant,
@@ -36,12 +37,14 @@ const OFFS: [Off; 8] = [
     Off::Entity,
     Off::EntityForGood,
     Off::Session,
+    Off::Partner,
 ];
 
 /// Whether a door asks for the thing at all.
 fn concerns(door: Door, off: Off) -> bool {
     match (door, off) {
         (_, Off::Tenant | Off::Client | Off::Grant) => true,
+        (door, Off::Partner) => door == Door::PartnerCode,
         (Door::Guest | Door::GuestRefresh | Door::ClientCredentials, Off::Customer) => false,
         (Door::Guest | Door::ClientCredentials, Off::Session) => false,
         (Door::GuestRefresh, Off::Session) => true,
@@ -50,6 +53,7 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::Password
             | Door::SignUpConfirmation
             | Door::PartnerToken
+            | Door::PartnerCode
             | Door::AuthorizationCode
             | Door::TokenExchange
             | Door::DeviceCode,
@@ -66,7 +70,8 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::ClientCredentials
             | Door::Password
             | Door::SignUpConfirmation
-            | Door::PartnerToken,
+            | Door::PartnerToken
+            | Door::PartnerCode,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => false,
     }
@@ -80,6 +85,8 @@ struct Keys {
     client_secret: Secret,
     partner: Partner,
     partner_token: String,
+    /// A provider with a row, and itself.
+    provider: Option<(PartnerIdp, IdentityProvider)>,
     /// Who signed up and the token of their mail, in the order they are used.
     sign_ups: VecDeque<(CustomerId, Secret)>,
     /// Codes of the authorization endpoint, one for each knock.
@@ -97,6 +104,7 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         .await
         .unwrap();
     let (partner, partner_token) = partner(world);
+    let provider = if door == Door::PartnerCode { Some(provider(world).await) } else { None };
     let mut sign_ups = VecDeque::new();
     if door == Door::SignUpConfirmation {
         // One for the knock before anything is switched off, one for the knock after.
@@ -116,6 +124,7 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         client_secret,
         partner,
         partner_token,
+        provider,
         sign_ups,
     }
 }
@@ -174,6 +183,29 @@ fn partner(world: &World) -> (Partner, String) {
         creates_customers: false,
     };
     (partner, sign_jwt(&key, "JWT", &claims).unwrap())
+}
+
+/// The same with a row, and a place where its codes are redeemed.
+async fn provider(world: &World) -> (PartnerIdp, IdentityProvider) {
+    let provider = IdentityProvider::start(Arc::clone(&world.server.clock)).await;
+    let saved = world.engine().save_partner_idp(&world.tenant, &row(&provider), None, &Actor::System, &origin()).await;
+    (saved.unwrap(), provider)
+}
+
+fn row(provider: &IdentityProvider) -> PutPartnerIdp {
+    PutPartnerIdp {
+        id: "idp".parse().unwrap(),
+        name: "Partner".to_owned(),
+        issuer: provider.issuer().to_owned(),
+        client_id: IdentityProvider::CLIENT_ID.to_owned(),
+        client_secret: Some(secret(IdentityProvider::CLIENT_SECRET)),
+        metadata: PartnerMetadata::default(),
+        redirect_uris: vec![IdentityProvider::REDIRECT_URI.to_owned()],
+        email_domains: vec!["a.example".to_owned()],
+        identifier: PartnerIdentifier::Email,
+        creates_customers: false,
+        is_active: true,
+    }
 }
 
 /// Somebody who still has to confirm their address.
@@ -245,6 +277,16 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
                 RedeemCode { client: client_id("sf"), code, redirect_uri: None, code_verifier: None, resource: None };
             engine.redeem_code(tenant, &request, &from).await
         }
+        Door::PartnerCode => {
+            let (idp, provider) = keys.provider.as_ref().expect("a provider");
+            let request = RedeemPartnerCode {
+                code: secret(&provider.code("subject-1", "ann@a.example")),
+                redirect_uri: None,
+                code_verifier: None,
+                nonce: None,
+            };
+            engine.redeem_partner_code(tenant, bearer, idp, &request, &from).await.map(|login| login.granted)
+        }
         Door::PartnerToken => {
             engine.exchange_partner_token(tenant, bearer, &keys.partner, &keys.partner_token, &from).await
         }
@@ -275,6 +317,7 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::Refresh
                 | Door::ClientCredentials
                 | Door::PartnerToken
+                | Door::PartnerCode
                 | Door::AuthorizationCode
                 | Door::TokenExchange
                 | Door::DeviceCode => &world.ann,
@@ -287,6 +330,12 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
         }
         Off::EntityForGood => {
             engine.delete_legal_entity(tenant, &"le-1".parse().unwrap(), &system, &from).await.unwrap();
+        }
+        Off::Partner => {
+            if let Some((idp, provider)) = &keys.provider {
+                let off = PutPartnerIdp { is_active: false, ..row(provider) };
+                engine.save_partner_idp(tenant, &off, Some(idp.version), &system, &from).await.unwrap();
+            }
         }
         Off::Session => {
             for session in engine.sessions(tenant, Some(&world.ann), "", 50).await.unwrap() {

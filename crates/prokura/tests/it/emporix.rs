@@ -13,6 +13,7 @@ mod machines;
 mod people;
 mod profiles;
 mod segments;
+mod social;
 mod switching;
 
 use prokura_testkit::Answer;

@@ -57,6 +57,9 @@ fn body(operation: &str) -> Option<Value> {
         "rotate_keys" => json!({ "is_at_once": true }),
         "retire_key" => json!({ "is_compromised": true }),
         "verify_audit" | "verify_installation_audit" => json!({}),
+        "put_partner_idp" => json!({
+            "name": "changed", "issuer": "https://idp.example", "client_id": "shop", "client_secret": "secret",
+        }),
         "put_segment" => json!({ "name": { "en": "changed" } }),
         "add_segment_members" | "remove_segment_members" => json!({ "members": [{ "legal_entity_id": "le-1" }] }),
         "add_segment_items" | "remove_segment_items" => json!({ "items": [{ "kind": "PRODUCT", "id": "p1" }] }),
@@ -103,13 +106,23 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
             .replace("{session}", &session)
             .replace("{key}", &key)
             .replace("{segment}", "seg-1")
+            .replace("{partner_idp}", "okta")
             .replace("{invitation}", &invitation)
     };
     let never = |path: &str| {
         let mut path = path.replace("{tenant}", "acme");
-        for name in
-            ["site", "client", "customer", "legal_entity", "assignment", "session", "key", "segment", "invitation"]
-        {
+        for name in [
+            "site",
+            "client",
+            "customer",
+            "legal_entity",
+            "assignment",
+            "session",
+            "key",
+            "segment",
+            "invitation",
+            "partner_idp",
+        ] {
             path = path.replace(&format!("{{{name}}}"), "never-was");
         }
         path
@@ -117,6 +130,9 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
     let segment = json!({ "name": { "en": "Segment" } });
     let new = [("if-none-match", "*")];
     let made = office.send(Method::PUT, "/tenants/acme/segments/seg-1", &new, Some(&segment)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let idp = body("put_partner_idp");
+    let made = office.send(Method::PUT, "/tenants/acme/partner-idps/okta", &new, idp.as_ref()).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let before = trail(&office).await;
     let unauthorized = server.get("/admin/v1/me", None).await.text;
