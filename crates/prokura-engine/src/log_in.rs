@@ -231,13 +231,9 @@ impl Engine {
         }
         let session = match Self::guest_session(&bearer) {
             Some(session) => {
-                for family in tx.families_of_session(&tenant.id, session).await? {
-                    if family.customer.as_ref().is_some_and(|other| other != customer) {
-                        self.end_family(tx, tenant, &family.id, "another_customer", now).await?;
-                    }
-                }
-                let proven = proof.map(|_| Proven::Password);
-                let came = (door.verb(), proven, partner.and_then(|partner| partner.idp));
+                let idp = partner.and_then(|partner| partner.idp);
+                self.end_earlier_families(tx, tenant, session, (customer, idp), now).await?;
+                let came = (door.verb(), proof.map(|_| Proven::Password), idp);
                 if !tx.adopt_session(&tenant.id, session, customer, came, expires_at, now).await? {
                     return Err(Refusal::InvalidToken.into());
                 }
@@ -262,6 +258,33 @@ impl Engine {
             origin,
         };
         self.issue(tx, order).await
+    }
+
+    /// Ends the families in a guest's session that are not of whom it becomes: somebody else's, and those by a partner's
+    /// identity provider that no longer stands behind the session, or they would outlive it (S-86).
+    async fn end_earlier_families(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        session: &SessionId,
+        (customer, idp): (&CustomerId, Option<&PartnerIdpId>),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut families = tx.families_of_session(&tenant.id, session).await?;
+        families.retain(|family| family.customer.is_some());
+        if families.is_empty() {
+            return Ok(());
+        }
+        let before = tx.partner_idp_of_session(&tenant.id, session).await?;
+        let is_left = before.is_some() && before.as_ref() != idp;
+        for family in families {
+            let is_other = family.customer.as_ref() != Some(customer);
+            if is_other || is_left {
+                let reason = if is_other { "another_customer" } else { "another_door" };
+                self.end_family(tx, tenant, &family.id, reason, now).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What must hold of a partner's word in the very transaction of the login.

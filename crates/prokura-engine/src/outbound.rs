@@ -187,8 +187,7 @@ impl Outbound {
 
 /// The seconds `Cache-Control` lets a document live.
 fn max_age(value: &HeaderValue) -> Option<u32> {
-    let directives = value.to_str().ok()?.split(',');
-    directives.filter_map(|directive| directive.trim().strip_prefix("max-age=")?.parse().ok()).next()
+    value.to_str().ok()?.split(',').find_map(|directive| directive.trim().strip_prefix("max-age=")?.parse().ok())
 }
 
 fn is_localhost(host: &str) -> bool {

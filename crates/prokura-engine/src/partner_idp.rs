@@ -461,7 +461,7 @@ pub(crate) mod tests {
         CreateCustomer, CreateTenant, DatabaseConfig, EngineConfig, MailTransport, SystemClock, SystemEntropy,
         store::NewSession,
     };
-    use prokura_domain::{CustomerKind, CustomerState};
+    use prokura_domain::{CustomerKind, CustomerState, Email};
     use prokura_jose::MasterKey;
     use std::sync::Arc;
 
@@ -507,7 +507,7 @@ pub(crate) mod tests {
         let ann = CreateCustomer {
             id: Some("ann".parse().unwrap()),
             kind: CustomerKind::Customer,
-            email: None,
+            email: Some(Email::parse("ann@a.example").unwrap()),
             profile: crate::Profile::default(),
             state: CustomerState::Active,
             password: None,
@@ -532,6 +532,7 @@ pub(crate) mod tests {
                 expires_at: until,
                 user_agent: None,
                 address: None,
+                look_at: None,
             };
             tx.insert_session(&tenant.id, &session, now).await.unwrap();
             let came = ("customer.redeem_partner_code", None, Some(&idp.id));

@@ -378,23 +378,19 @@ impl Script {
 }
 
 async fn metadata_document(State(shared): State<Shared>) -> Response {
-    match shared.ask(Endpoint::Metadata) {
-        Some(trouble) => make(trouble).await,
-        None => {
-            let script = shared.script();
-            script.document(Value::Object(script.metadata.clone()))
-        }
+    if let Some(trouble) = shared.ask(Endpoint::Metadata) {
+        return make(trouble).await;
     }
+    let script = shared.script();
+    script.document(Value::Object(script.metadata.clone()))
 }
 
 async fn key_document(State(shared): State<Shared>) -> Response {
-    match shared.ask(Endpoint::Keys) {
-        Some(trouble) => make(trouble).await,
-        None => {
-            let script = shared.script();
-            script.document(script.key_set())
-        }
+    if let Some(trouble) = shared.ask(Endpoint::Keys) {
+        return make(trouble).await;
     }
+    let script = shared.script();
+    script.document(script.key_set())
 }
 
 /// Sends the browser back at once: with a code for who sits there, or with an error when nobody does.
@@ -516,8 +512,6 @@ fn key(number: usize) -> SigningKey {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        other => panic!("not an object: {other}"),
-    }
+    let Value::Object(members) = value else { panic!("not an object: {value}") };
+    members
 }

@@ -419,6 +419,21 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    /// The partner's identity provider a session came by.
+    pub(crate) async fn partner_idp_of_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+    ) -> Result<Option<PartnerIdpId>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT partner_idp_id FROM sessions WHERE tenant_id = $1 AND id = $2 AND partner_idp_id IS NOT NULL",
+                params![tenant, session],
+            )
+            .await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
     /// Sessions by a partner's identity provider that go on.
     pub(crate) async fn sessions_of_partner_idp(
         &mut self,

@@ -414,6 +414,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     insert_partner_idp_domain(tenant, "other.example", &id("idp"), NOW);
     delete_partner_idp_domain(tenant, "a.example", &id("idp"));
     sessions_of_partner_idp(tenant, &id("idp"), 9);
+    partner_idp_of_session(tenant, &id("s-2"));
     leave_roles(tenant, &id("ann"), &id("le-1"), &id("group-9"));
     link_location(tenant, &id("le-2"), &id("loc"));
     move_legal_entity(tenant, &id("le-1"), false, LATER);

@@ -4,7 +4,7 @@ use super::{
     super::{
         CeremonyRow, ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer,
         NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, PasskeyRow, PendingLoginRow,
-        SealRow, Site, Store, StoreError,
+        SealRow, Site, Store, StoreError, Tx,
     },
     LATER, NOW,
 };
@@ -405,6 +405,17 @@ pub(super) fn location() -> PutLocation {
     }
 }
 
+/// Two providers, ann as one of them knows her, and her session by it.
+async fn build_partners(tx: &mut Tx<'_>, acme: &TenantId) -> Result<(), StoreError> {
+    tx.insert_federated_identity(acme, ("idp", "subject"), &id("ann"), None, NOW).await?;
+    tx.insert_partner_idp(acme, &partner_idp("idp", true), NOW).await?;
+    tx.insert_partner_idp(acme, &partner_idp("idp-off", false), NOW).await?;
+    tx.insert_partner_idp_domain(acme, "a.example", &id("idp"), NOW).await?;
+    let came = ("other", None, Some(&id("idp")));
+    tx.adopt_session(acme, &id("s-2"), &id("ann"), came, LATER, NOW).await?;
+    Ok(())
+}
+
 /// One row of everything for `acme`; for `beta` nothing but the tenant.
 pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
@@ -429,10 +440,6 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_predefined_group(&acme, &id("group"), &id("le-1"), &template(), NOW).await?;
     let group = tx.predefined_group(&acme, &id("le-1"), "B2B_BUYER").await?.unwrap();
     tx.insert_member(&acme, "m-1", &group, "ann", None, NOW).await?;
-    tx.insert_federated_identity(&acme, ("idp", "subject"), &id("ann"), None, NOW).await?;
-    tx.insert_partner_idp(&acme, &partner_idp("idp", true), NOW).await?;
-    tx.insert_partner_idp(&acme, &partner_idp("idp-off", false), NOW).await?;
-    tx.insert_partner_idp_domain(&acme, "a.example", &id("idp"), NOW).await?;
     let details = AssignmentDetails::default();
     let primary = NewAssignment { is_primary: true, ..assignment("ann", "le-1") };
     tx.insert_assignment(&acme, (&id("a-1"), &id("g-1")), &primary, &details, None, NOW).await?;
@@ -448,8 +455,7 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
         tx.insert_session(&acme, &session(&id(name), &id("ann")), NOW).await?;
     }
     tx.lock_session(&acme, &id("s-locked"), Some(&id("le-1"))).await?;
-    let came = ("other", None, Some(&id("idp")));
-    tx.adopt_session(&acme, &id("s-2"), &id("ann"), came, LATER, NOW).await?;
+    build_partners(&mut tx, &acme).await?;
     tx.insert_context(&acme, &context("s-1")).await?;
     for name in ["f-1", "f-2", "f-3"] {
         tx.insert_family(&acme, &family(&id(name), &cast.session, &id("ann"), &cast.acting_for), NOW).await?;

@@ -398,8 +398,9 @@ async fn s86_a_provider_that_is_switched_off_lets_nobody_in_and_its_sessions_end
     // Whoever proves themselves otherwise in a session of the provider is no longer in it by the provider.
     let moved = fair.acme.guest().await;
     let code = fair.provider.code("bob-there", "bob@a.example");
-    assert_eq!(fair.ask(&moved.access, &[("code", &code)]).await.status, 200);
+    let before = Tokens::of(&fair.ask(&moved.access, &[("code", &code)]).await);
     let stays = fair.acme.log_in_as(&moved, "bob").await;
+    assert_eq!(fair.acme.validate(&before.access).await.status, 401, "nor are tokens of that way left in it");
     fair.save(PutPartnerIdp { is_active: false, ..okta(&fair.provider) }).await;
     assert_eq!(fair.acme.validate(&tokens.access).await.status, 401, "its session is over");
     let visitor = fair.acme.guest().await.access;
