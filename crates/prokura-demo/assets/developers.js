@@ -59,16 +59,18 @@ function agreement(state) {
   draw(head, classic);
 }
 
+const shortened = text => (text.length > 30 ? `${text.slice(0, 29)}…` : text);
+
 /** Two boxes and what is between them; the table beside says the same. */
 function draw(head, classic) {
   const box = (x, title, who) => [
-    svg("rect", { x, y: 10, width: 210, height: 80, rx: 12, class: who ? `box ${who.kind}` : "box gone" }),
-    svg("text", { x: x + 105, y: 40, "text-anchor": "middle", class: "title" }, title),
-    svg("text", { x: x + 105, y: 66, "text-anchor": "middle" }, who ? who.login ?? who.kind : "nothing")];
+    svg("rect", { x, y: 10, width: 270, height: 80, rx: 12, class: who ? `box ${who.kind}` : "box gone" }),
+    svg("text", { x: x + 135, y: 40, "text-anchor": "middle", class: "title" }, title),
+    svg("text", { x: x + 135, y: 66, "text-anchor": "middle" }, who ? shortened(who.login ?? who.kind) : "nothing")];
   const agree = head && classic && head.customerId === classic.customerId && head.kind === classic.kind;
-  const line = svg("line", { x1: 220, y1: 50, x2: 380, y2: 50, class: agree ? "agree" : "differ" });
-  const words = svg("text", { x: 300, y: 38, "text-anchor": "middle" }, agree ? "one shopper" : head && classic ? "differ" : "");
-  byId("drawing").replaceChildren(svg("svg", { viewBox: "0 0 600 100", class: "halves" }, line, words, box(10, "Headless: token", head), box(380, "Classic: session", classic)));
+  const line = svg("line", { x1: 280, y1: 50, x2: 430, y2: 50, class: agree ? "agree" : "differ" });
+  const words = svg("text", { x: 355, y: 38, "text-anchor": "middle" }, agree ? "one shopper" : head && classic ? "differ" : "");
+  byId("drawing").replaceChildren(svg("svg", { viewBox: "0 0 710 100", class: "halves" }, line, words, box(10, "Headless: token", head), box(430, "Classic: session", classic)));
 }
 
 function change({ name, before, after }) {
@@ -86,7 +88,8 @@ function eventRow(event) {
 
 function render(state) {
   agreement(state);
-  byId("events").replaceChildren(table("Requests of this browser, the newest first", ["Request", "At", "What", "Amounts to", "Calls made", "Cookies changed"], events.map(eventRow), "Nothing yet. Open one of the storefronts."));
+  const told = byId("all").checked ? events : events.filter(event => event.cookies.length > 0 || event.remarks.length > 0);
+  byId("events").replaceChildren(table("Requests of this browser, the newest first", ["Request", "At", "What", "Amounts to", "Calls made", "Cookies changed"], told.map(eventRow), "Nothing has changed anything yet. Open one of the storefronts."));
   byId("cookies").replaceChildren(table("Cookies of this browser", ["Name", "Meaning", "Value", "Scripts"],
     state.cookies.map(cookie => [h("code", {}, cookie.name), cookie.meaning, `${cookie.value}, ${cookie.chars} characters`, cookie.isReadByScripts ? "may read it" : "cannot read it"]), "None."));
   const claims = { ...state.accessToken?.header, ...state.accessToken?.claims };
@@ -108,7 +111,7 @@ async function look() {
     // Seconds that pass are no news: a table is drawn anew only when something in it changed, or it would be read out again.
     const { now, events: added, ...rest } = state;
     const minute = Math.floor(now / 60);
-    const present = JSON.stringify([rest, minute, newest]);
+    const present = JSON.stringify([rest, minute, newest, byId("all").checked]);
     if (present !== shown) {
       shown = present;
       render(state);
@@ -133,4 +136,5 @@ async function follow() {
   }
 }
 
+byId("all").addEventListener("change", look);
 follow();

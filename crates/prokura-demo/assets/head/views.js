@@ -113,12 +113,11 @@ export function basket(basket, shopper, act) {
 export function orders(number, { orders, total }, shopper) {
   const title = h("h1", { tabindex: -1 }, "Orders");
   if (orders.length === 0) return ["Orders", title, empty("No orders yet", "Nothing was ordered for whom you act right now.")];
-  const by = order => order.placedBy.customerId === shopper.customerId || (shopper.email && order.placedBy.email === shopper.email)
-    ? "by you" : order.placedBy.email ? `by ${order.placedBy.email}` : "by a colleague";
+  const by = ({ placedBy: { email } }) => (!email ? "" : email === shopper.email ? "by you" : `by ${email}`);
   const row = order => h("li", {},
     h("h2", {}, link(`/shop/orders/${encodeURIComponent(order.id)}`, `Order ${order.id}`)),
     h("p", { class: "when" }, day(order.placedAt)),
-    h("p", { class: "who" }, by(order), order.reference ? ` · ${order.reference}` : ""),
+    h("p", { class: "who" }, by(order), order.reference ? ` ${by(order) ? "· " : ""}${order.reference}` : ""),
     h("p", { class: "unit" }, `${order.lineCount} ${order.lineCount === 1 ? "product" : "products"}`),
     h("p", { class: "sum" }, money(order.total, order.currency)));
   return ["Orders", title, h("p", { class: "lead" }, `${total} ${total === 1 ? "order" : "orders"}`),

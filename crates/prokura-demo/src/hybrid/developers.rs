@@ -128,6 +128,13 @@ fn token_of(token: &str) -> Value {
 /// What Prokura knows about the session, asked without keeping it alive.
 async fn session(app: &App, jar: &Jar) -> Value {
     let Some(id) = jar.session() else { return Value::Null };
+    let is_alive = app.slas.is_alive(id).await.unwrap_or_else(|refused| {
+        tracing::warn!(?refused, "a session could not be looked at");
+        false
+    });
+    if !is_alive {
+        return json!({ "isAlive": false, "digest": fingerprint(id) });
+    }
     match app.pages.look_at(id).await {
         Ok(Some(shopper)) => json!({
             "isAlive": true,

@@ -258,13 +258,18 @@ impl Jar {
         self.remove(&self.of_site("cc-sg"));
     }
 
-    /// Forgets the tokens; the visitor and the session stay.
-    pub(crate) fn forget_tokens(&mut self) {
+    /// Forgets the access token alone: the next request of Head gets another one.
+    pub(crate) fn forget_access_token(&mut self) {
         for number in 1..=MAX_CHUNKS {
             self.remove(&self.chunk(number));
         }
-        for name in ["cc-nx", "cc-nx-g", "cc-nx-once", "cc-at-expires", "cc-nx-expires", "customer_type", "customer_id"]
-        {
+        self.remove(&self.of_site("cc-at-expires"));
+    }
+
+    /// Forgets the tokens; the visitor and the session stay.
+    pub(crate) fn forget_tokens(&mut self) {
+        self.forget_access_token();
+        for name in ["cc-nx", "cc-nx-g", "cc-nx-once", "cc-nx-expires", "customer_type", "customer_id"] {
             self.remove(&self.of_site(name));
         }
     }

@@ -14,7 +14,7 @@ pub(super) async fn list(visit: Visit, query: Lenient<OrdersQuery>) -> Result<Re
     let (orders, basket) =
         tokio::join!(visit.call(visit.app.shop.orders(number, ORDERS_ON_A_PAGE)), count_basket(&visit));
     let orders = orders?;
-    let buyer = Buyer { id: &customer.id, email: &customer.email };
+    let buyer = Buyer { id: Some(&customer.id), email: &customer.email };
     Ok(page(&OrdersPage::new(frame(&visit, "orders", basket), number, buyer, &orders)))
 }
 
@@ -23,6 +23,6 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
     let customer = visit.needs_customer()?;
     let (order, basket) = tokio::join!(visit.call(visit.app.shop.order(&id)), count_basket(&visit));
     let order = order?;
-    let buyer = Buyer { id: &customer.id, email: &customer.email };
+    let buyer = Buyer { id: Some(&customer.id), email: &customer.email };
     Ok(page(&OrderPage::new(frame(&visit, "orders", basket), buyer, &order)))
 }

@@ -215,11 +215,15 @@ async fn a_new_guest_on_the_classic_pages_is_the_same_guest_on_head_without_a_re
     let landed = browser.open("/classic/").await;
     assert_eq!(landed.status, 200);
     assert_eq!(landed.headers["x-session-new"], "1");
+    assert_eq!(fake.calls(), ["POST session", "GET authorize", "POST token"]);
+    browser.open("/classic/").await;
     assert_eq!(fake.calls(), ["POST session"]);
     browser.open("/shop/").await;
     assert_eq!(fake.calls(), [""; 0], "Head goes on with what the classic pages left");
-    browser.agreed().await;
+    let guest = browser.agreed().await;
     assert!(!browser.open("/classic/").await.headers.contains_key("x-session-new"));
+    fake.advance(31 * 60);
+    assert_eq!(browser.agreed().await, guest, "Head renews what the classic pages left");
 }
 
 #[tokio::test]
@@ -391,6 +395,7 @@ async fn who_acts_for_several_companies_chooses_first_and_the_basket_waits() {
         if on_head {
             let page = browser.open("/classic/company").await;
             assert_eq!(browser.post(&page, "/classic/company", &[("company", hamburg)]).await.status, 303);
+            assert_eq!(browser.cookie("cc-at_main"), None, "Head's token says another company");
         } else {
             browser.call(Method::POST, "company", json!({ "legalEntityId": hamburg })).await;
         }
@@ -422,6 +427,10 @@ async fn logout_in_either_half_ends_both() {
         let (customer, _) = browser.agreed().await;
         let old = browser.clone();
         let page = browser.open("/classic/").await;
+        if on_head {
+            // As after half an hour: the browser has dropped the access token.
+            browser.block("cc-at_main");
+        }
 
         if on_head {
             assert_eq!(browser.call(Method::POST, "logout", json!({})).await.status, 200);
@@ -434,7 +443,8 @@ async fn logout_in_either_half_ends_both() {
         assert_ne!(browser.agreed().await.0, customer);
         assert_eq!(browser.state().await["kind"], "guest");
         // Whoever kept the cookies from before has nothing of them.
-        assert_eq!(old.open("/classic/session").await.row("kind"), "guest");
+        assert_eq!(old.open("/classic/orders").await.status, 303);
+        assert_eq!(old.open("/classic/orders?again=1").await.status, 409);
         let basket = old.call_for(Method::GET, "api/orders", Value::Null, "").await;
         assert_ne!(basket.status, 200, "{}", basket.text);
     }
@@ -515,6 +525,43 @@ async fn a_refresh_under_way_does_not_undo_a_login_a_logout_or_a_switch_in_anoth
     let answer = late.call(Method::GET, "api/orders", Value::Null).await;
     assert_eq!(answer.json()["kind"], "elsewhere");
     assert_eq!(browser.state().await["kind"], "guest");
+}
+
+#[tokio::test]
+async fn a_classic_page_under_way_does_not_undo_what_another_tab_has_done() {
+    let (fake, browser) = start().await;
+    let sets_nothing = |answer: &Answer| {
+        !answer.headers.get_all("set-cookie").iter().any(|line| line.to_str().unwrap().contains("cc-"))
+    };
+    browser.open("/shop/").await;
+    // Head logs in while the guest's page is asked for.
+    let late = browser.clone();
+    browser.head_log_in(OWNER).await;
+    let answer = late.open("/classic/session?q=1").await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/classic/session?q=1&again=1"));
+    assert!(sets_nothing(&answer));
+    assert_eq!(late.open(answer.location()).await.status, 409, "and no loop");
+    let (customer, _) = browser.agreed().await;
+    assert_eq!(browser.open(answer.location()).await.row("customer-id"), customer);
+
+    // Both halves of a returning shopper at once: Head uses the refresh token up.
+    browser.block("dwsid");
+    browser.block("cc-at_main");
+    fake.end_sessions();
+    let late = browser.clone();
+    browser.open("/shop/").await;
+    let page = late.open("/classic/session").await;
+    assert_eq!((page.status, page.row("customer-id")), (StatusCode::OK, customer));
+    assert!(sets_nothing(&page), "the refresh token of the other tab stays");
+
+    // The classic pages log out while Head refreshes.
+    let late = browser.clone();
+    let page = browser.open("/classic/").await;
+    browser.post(&page, "/classic/logout", &[]).await;
+    fake.advance(31 * 60);
+    assert_eq!(late.call_for(Method::GET, "api/orders", Value::Null, "").await.json()["kind"], "elsewhere");
+    let token = page.field("form_token");
+    assert_eq!(late.post_with(&token, "/classic/session", &[]).await.status, 409);
 }
 
 #[tokio::test]
@@ -707,7 +754,7 @@ async fn the_session_page_hands_out_the_signed_name() {
 
 #[tokio::test]
 async fn the_page_for_developers_shows_what_each_click_did_and_no_secret() {
-    let (_fake, browser) = start().await;
+    let (fake, browser) = start().await;
     assert_eq!(browser.open("/developers").await.status, 200);
     browser.open("/shop/").await;
     browser.classic_log_in(OWNER).await;
@@ -732,6 +779,8 @@ async fn the_page_for_developers_shows_what_each_click_did_and_no_secret() {
         assert!(is_open.contains(&name.as_str()) || value.len() < 5 || !answer.text.contains(value.as_str()), "{name}");
     }
     assert!(!answer.text.contains("signature"));
+    fake.end_sessions();
+    assert_eq!(browser.open("/developers/state").await.json()["session"]["isAlive"], false);
     let last = events.last().unwrap()["number"].as_u64().unwrap();
     assert_eq!(browser.open(&format!("/developers/state?since={last}")).await.json()["events"], json!([]));
     let stranger = Browser { cookies: RefCell::default(), ..browser.clone() };

@@ -51,6 +51,13 @@ struct Grant {
     epoch: u32,
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Use {
+    OnceByHead,
+    UsedUp,
+    ByTheClassicPages,
+}
+
 struct Pending {
     visitor: String,
     login: Option<&'static str>,
@@ -61,8 +68,8 @@ struct Pending {
 struct Records {
     grants: Vec<Grant>,
     access: BTreeMap<String, (usize, u32, i64)>,
-    /// The grant, and whether it is used up.
-    refresh: BTreeMap<String, (usize, bool)>,
+    /// The grant, and whether it can be used: it is used up, or another client's.
+    refresh: BTreeMap<String, (usize, Use)>,
     sessions: BTreeMap<String, usize>,
     codes: BTreeMap<String, Pending>,
     counter: u32,
@@ -118,9 +125,9 @@ impl Records {
         token
     }
 
-    fn refresh(&mut self, grant: usize) -> String {
+    fn refresh(&mut self, grant: usize, whose: Use) -> String {
         let token = self.next("refresh");
-        self.refresh.insert(token.clone(), (grant, false));
+        self.refresh.insert(token.clone(), (grant, whose));
         token
     }
 
@@ -244,9 +251,11 @@ impl HybridFake {
             .route(&slas("authorize"), get(authorize))
             .route(&slas("login"), post(login))
             .route(&slas("token"), post(token))
+            .route(&slas("session-bridge/token"), post(bridge))
             .route(&slas("userinfo"), get(user_info))
             .route(&slas("logout"), get(logout))
             .route(&format!("/s/{SITE}/dw/shop/{{version}}/sessions"), post(sessions))
+            .route(&format!("/s/{SITE}/dw/shop/{{version}}/customers/auth"), post(probe))
             .route(&format!("/t/{TENANT}/pages/{{what}}"), post(pages))
             .route(&format!("/customer-management/{TENANT}/legal-entities"), get(legal_entities))
             .layer(axum::middleware::from_fn_with_state(self.clone(), note))
@@ -286,7 +295,8 @@ fn to_callback(code: &str, usid: &str) -> Response {
 }
 
 async fn authorize(State(fake): State<HybridFake>, Query(query): Query<Fields>) -> Response {
-    if query["client_id"] != HEAD_CLIENT || query["redirect_uri"] != REDIRECT_URI || query["hint"] != "guest" {
+    let is_hint = ["guest", "sb-guest", "sb-user"].contains(&query["hint"].as_str());
+    if query["client_id"] != HEAD_CLIENT || query["redirect_uri"] != REDIRECT_URI || !is_hint {
         return refused(StatusCode::BAD_REQUEST, "Bad or missing client_id.");
     }
     let mut records = fake.state.lock();
@@ -333,7 +343,7 @@ async fn token(State(fake): State<HybridFake>, Form(form): Form<Fields>) -> Resp
         }
         "refresh_token" => {
             let found = records.refresh.get(&form["refresh_token"]).copied();
-            let Some((number, false)) = found.filter(|(number, _)| records.grants[*number].is_alive) else {
+            let Some((number, Use::OnceByHead)) = found.filter(|(number, _)| records.grants[*number].is_alive) else {
                 return refused(StatusCode::BAD_REQUEST, "invalid refresh_token");
             };
             if let Some(entity) = form.get("legal_entity_id")
@@ -341,21 +351,51 @@ async fn token(State(fake): State<HybridFake>, Form(form): Form<Fields>) -> Resp
             {
                 return refused(StatusCode::BAD_REQUEST, "invalid_target");
             }
-            records.refresh.insert(form["refresh_token"].clone(), (number, true));
+            records.refresh.insert(form["refresh_token"].clone(), (number, Use::UsedUp));
             number
         }
         other => panic!("{other}"),
     };
     let grant = records.grants[number].clone();
-    let (access, refresh) = (records.access(number, now), records.refresh(number));
+    answer(&mut records, number, &grant, now)
+}
+
+fn answer(records: &mut Records, number: usize, grant: &Grant, now: i64) -> Response {
+    let (access, refresh) = (records.access(number, now), records.refresh(number, Use::OnceByHead));
     let is_registered = grant.login.is_some();
     Json(json!({
         "access_token": access, "refresh_token": refresh, "expires_in": ACCESS_SECONDS, "token_type": "Bearer",
-        "refresh_token_expires_in": 2_592_000, "usid": grant.visitor, "customer_id": customer_id(&grant),
+        "refresh_token_expires_in": 2_592_000, "usid": grant.visitor, "customer_id": customer_id(grant),
         "id_token": if is_registered { "id" } else { "" }, "enc_user_id": if is_registered { "AB" } else { "" },
         "idp_access_token": "",
     }))
     .into_response()
+}
+
+async fn bridge(State(fake): State<HybridFake>, Form(form): Form<Fields>) -> Response {
+    let mut records = fake.state.lock();
+    assert_eq!((form["grant_type"].as_str(), form["client_id"].as_str()), ("session_bridge", HEAD_CLIENT));
+    let pending = records.codes.remove(&form["code"]).expect("a code of authorize");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, form["code_verifier"].as_bytes());
+    assert_eq!(URL_SAFE_NO_PAD.encode(digest.as_ref()), pending.challenge);
+    let (proof, login) = match (form.get("dwsgst"), form.get("dwsrst")) {
+        (Some(name), None) => (name, None),
+        (None, Some(name)) => (name, Some(form["login_id"].as_str())),
+        other => panic!("{other:?}"),
+    };
+    let session = proof.strip_prefix("signed-").expect("a signed name");
+    let Some(number) = records.session(session).filter(|number| records.grants[*number].login == login) else {
+        return refused(StatusCode::UNAUTHORIZED, "Authorization failed.");
+    };
+    let grant = records.grants[number].clone();
+    assert_eq!(pending.visitor, grant.visitor);
+    answer(&mut records, number, &grant, fake.now())
+}
+
+async fn probe(State(fake): State<HybridFake>, headers: HeaderMap) -> Response {
+    let session = headers["cookie"].to_str().unwrap().strip_prefix("dwsid=").unwrap();
+    let is_alive = fake.state.lock().session(session).is_some();
+    (if is_alive { StatusCode::OK } else { StatusCode::UNAUTHORIZED }).into_response()
 }
 
 async fn user_info(State(fake): State<HybridFake>, headers: HeaderMap) -> Response {
@@ -415,10 +455,10 @@ async fn pages(
     let alive = records.session(&form["session"]);
     let (number, session, is_new, is_restored) = match (what.as_str(), alive) {
         ("session", Some(number)) => (number, form["session"].clone(), false, false),
-        ("session", None) if form["touch"] == "false" => return StatusCode::NOT_FOUND.into_response(),
+        ("session", None) if form["touch"] == "false" => panic!("looking at a session that is over begins another"),
         ("session", None) => {
             let known = records.refresh.get(&form["refresh_token"]).copied();
-            let known = known.filter(|(number, is_used)| !is_used && records.grants[*number].is_alive);
+            let known = known.filter(|(number, whose)| *whose != Use::UsedUp && records.grants[*number].is_alive);
             let number = known.map_or_else(
                 || {
                     let visitor = records.next("visitor");
@@ -451,7 +491,7 @@ async fn pages(
     };
     let now = fake.now();
     let grant = records.grants[number].clone();
-    let refresh = (is_new && !is_restored).then(|| records.refresh(number));
+    let refresh = (is_new && !is_restored).then(|| records.refresh(number, Use::ByTheClassicPages));
     let access = records.access(number, now);
     let signed = if grant.login.is_some() { "dwsrst" } else { "dwsgst" };
     let mut answer = json!({
@@ -459,7 +499,7 @@ async fn pages(
         "kind": if grant.login.is_some() { "registered" } else { "guest" }, "usid": grant.visitor,
         "login": grant.login, "legal_entity_id": grant.entity, "csrf": format!("csrf-{number}"),
         "access_token": access, "expires_in": ACCESS_SECONDS, "refresh_token": refresh,
-        "refresh_token_expires_in": 2_592_000, "idle_until": now + 1800, "expires_at": now + 21_600,
+        "refresh_token_expires_in": refresh.as_ref().map(|_| 2_592_000), "idle_until": now + 1800, "expires_at": now + 21_600,
     });
     answer[signed] = json!(format!("signed-{session}"));
     Json(answer).into_response()

@@ -50,8 +50,10 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
         }
     };
     remark("logged in: the session goes by another name");
+    end_tokens(visit).await;
     {
         let mut jar = visit.jar.lock();
+        jar.forget_tokens();
         jar.remember(posted.text("remember") == "yes");
         jar.put_guard();
     }
@@ -61,6 +63,14 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
     }
     bring_guest_items(&visit).await;
     Ok(Said::LoggedIn.at(posted.return_to()))
+}
+
+/// Tells requests of other tabs that are under way that their tokens are no longer the browser's.
+async fn end_tokens(visit: &Visit) {
+    let token = visit.jar.lock().refresh_token();
+    if let Some((token, _)) = token {
+        visit.app.successions.end(&token).await;
+    }
 }
 
 /// What the shopper had chosen as a guest goes into the basket of whomever they act for, now that this is decided. It
@@ -95,6 +105,7 @@ pub(super) async fn log_out(posted: Posted) -> Response {
         tracing::warn!(error = &fault as &dyn std::error::Error, "logout did not reach the identity server");
     }
     remark("logged out: tokens and session are over");
+    end_tokens(visit).await;
     let mut jar = visit.jar.lock();
     jar.forget_everything();
     jar.ask_to_begin_anew();
@@ -117,6 +128,8 @@ pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
         return Ok(Said::MayNotActFor.at("/classic/company"));
     };
     remark("acts for another company");
+    // Head's token says another company; it gets a new one by the refresh token that it has.
+    visit.jar.lock().forget_access_token();
     let visit = visit.goes_on_as(shopper).await;
     bring_guest_items(&visit).await;
     Ok(Said::Switched.at(posted.return_to()))

@@ -6,6 +6,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 
 use super::super::HybridConfig;
+use super::super::head::slas::SignedSession;
 use crate::site::cookies::Purse;
 use crate::site::pages::Company;
 use crate::site::upstream::{Call, Fault, address};
@@ -33,11 +34,11 @@ pub(crate) struct Shopper {
     /// For the gateway.
     pub(crate) access_token: String,
     pub(crate) expires_in: i64,
-    /// Only when it is another one than before.
+    /// Only for whoever is new. It is the classic pages' own; Head cannot use it.
     #[serde(default)]
     pub(crate) refresh_token: Option<String>,
     #[serde(default)]
-    pub(crate) refresh_token_expires_in: i64,
+    pub(crate) refresh_token_expires_in: Option<i64>,
     /// Seconds since 1970.
     pub(crate) idle_until: i64,
     /// Seconds since 1970.
@@ -62,13 +63,24 @@ impl Shopper {
         self.kind == Kind::Registered
     }
 
-    /// What the browser keeps of it.
+    /// What proves to other clients whose session it is.
+    pub(crate) fn signed(&self) -> Option<SignedSession<'_>> {
+        match self.kind {
+            Kind::Guest => self.dwsgst.as_deref().map(|name| SignedSession::Guest { name }),
+            Kind::Registered => {
+                let (name, login) = (self.dwsrst.as_deref()?, self.login.as_deref()?);
+                Some(SignedSession::Registered { name, login })
+            }
+        }
+    }
+
+    /// What the browser keeps where there are no tokens of Head: enough to be known again on the classic pages.
     pub(crate) fn purse(&self, is_remembered: bool) -> Purse {
         Purse {
             access_token: self.access_token.clone(),
             expires_in: self.expires_in,
             refresh_token: self.refresh_token.clone(),
-            refresh_expires_in: self.refresh_token_expires_in,
+            refresh_expires_in: self.refresh_token_expires_in.unwrap_or_default(),
             usid: self.usid.clone(),
             customer_id: self.customer_id.clone(),
             is_registered: self.is_registered(),
@@ -114,14 +126,11 @@ impl Pages {
         self.call("session", &fields).send_without_token().await
     }
 
-    /// Whose session it is, without keeping it alive; `None` when it is over.
+    /// Whose session it is, without keeping it alive. It must be one that is alive: else it would be replaced.
     pub(crate) async fn look_at(&self, session: &str) -> Result<Option<Shopper>, Fault> {
         let fields = [("session", session), ("refresh_token", ""), ("touch", "false")];
-        match self.call::<Shopper>("session", &fields).send_without_token().await {
-            Ok(shopper) => Ok((!shopper.is_new).then_some(shopper)),
-            Err(Fault::NotFound) => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        let shopper: Shopper = self.call("session", &fields).send_without_token().await?;
+        Ok((!shopper.is_new).then_some(shopper))
     }
 
     /// Logs a customer in. The session goes by another name afterwards.

@@ -12,10 +12,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use parking_lot::Mutex;
 
+use super::super::head::shopper::Fate;
 use super::super::{App, CLASSIC, DEVELOPERS, is_foreign, protect};
 use super::prokura::{Shopper, company_of};
 use crate::site::companies::companies;
-use crate::site::cookies::Jar;
+use crate::site::cookies::{Jar, Purse};
 use crate::site::pages::{self, Acting, Company, For, Frame, MessagePage, Notice, local, page, sentence, with_return};
 use crate::site::trace::remark;
 use crate::site::upstream::{Call, Fault};
@@ -157,18 +158,17 @@ impl IntoResponse for Stop {
 /// Learns who the shopper is before a page, and sets their cookies behind it.
 pub(super) async fn around_every_page(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let mut jar = Jar::new(request.headers(), &app.rules);
-    let (location, said, wants_redirect) = split(request.uri());
+    let Asked { location, said, wants_redirect, is_again } = Asked::of(request.uri());
+    let is_get = request.method() == Method::GET;
     let shopper = match resolve(&app, &mut jar).await {
-        Ok(shopper) => shopper,
+        Ok(Resolved::Shopper(shopper)) => *shopper,
+        Ok(Resolved::Elsewhere) => return elsewhere(&location, is_get && !is_again),
         Err(fault) => {
             tracing::error!(error = &fault as &dyn std::error::Error, "a session could not be learned");
             let text = "The shop cannot tell right now who you are. Nothing is lost; please try again in a moment.";
-            let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
-            protect(&mut response, POLICY);
-            return response;
+            return plain(StatusCode::SERVICE_UNAVAILABLE, text);
         }
     };
-    let is_get = request.method() == Method::GET;
     let redirects = wants_redirect || app.config.redirects_after_restoring;
     let is_guarded = jar.is_guarded();
     if is_guarded {
@@ -213,11 +213,35 @@ fn found(location: &str) -> Response {
     response
 }
 
-async fn resolve(app: &App, jar: &mut Jar) -> Result<Shopper, Fault> {
+/// What came of asking who the shopper is.
+enum Resolved {
+    Shopper(Box<Shopper>),
+    /// Another tab has logged in or out meanwhile: the browser has other cookies by now, which must not be overwritten.
+    Elsewhere,
+}
+
+async fn resolve(app: &App, jar: &mut Jar) -> Result<Resolved, Fault> {
     let session = jar.session().unwrap_or_default().to_owned();
-    let refresh = jar.refresh_token();
-    let token = refresh.as_ref().map_or("", |(token, _)| token.as_str());
-    let shopper = app.pages.session(&session, token).await?;
+    let refresh = jar.refresh_token().map(|(token, _)| token);
+    let token = refresh.as_deref().unwrap_or_default();
+    let mut shopper = app.pages.session(&session, token).await?;
+    if shopper.is_new && !shopper.is_restored {
+        match app.successions.fate(token).await {
+            Fate::Unknown => {}
+            Fate::Ended => {
+                remark("another tab has logged in or out");
+                return Ok(Resolved::Elsewhere);
+            }
+            // Head has used the token up at the same moment.
+            Fate::Exchanged(purse) => {
+                let successor = purse.refresh_token.unwrap_or_default();
+                let again = app.pages.session("", &successor).await?;
+                if again.is_restored {
+                    shopper = again;
+                }
+            }
+        }
+    }
     match (&shopper, session.is_empty(), &refresh) {
         (Shopper { is_new: false, .. }, ..) => {}
         (Shopper { is_restored: true, .. }, ..) => remark("the session was restored from the refresh token"),
@@ -228,16 +252,31 @@ async fn resolve(app: &App, jar: &mut Jar) -> Result<Shopper, Fault> {
     if shopper.is_new && !shopper.is_restored {
         jar.forget_tokens();
     }
-    keep(app, jar, &shopper);
-    Ok(shopper)
+    keep(app, jar, &shopper).await;
+    Ok(Resolved::Shopper(Box::new(shopper)))
 }
 
-/// Puts into the jar what has changed.
-pub(super) fn keep(app: &App, jar: &mut Jar, shopper: &Shopper) {
+/// Puts into the jar what has changed. Where there are no tokens for the shopper yet, they are made for Head, which goes on
+/// with them; so a company chosen or a logout in one half holds in the other.
+async fn keep(app: &App, jar: &mut Jar, shopper: &Shopper) {
     jar.keep_session(&shopper.session);
-    let is_remembered = jar.is_remembered();
-    if jar.access_token().as_deref() != Some(shopper.access_token.as_str()) || shopper.refresh_token.is_some() {
-        jar.keep(&shopper.purse(is_remembered), app.now());
+    if jar.refresh_token().is_some() {
+        return;
+    }
+    let Some(proof) = shopper.signed() else {
+        remark("no tokens for Head");
+        return jar.keep(&shopper.purse(jar.is_remembered()), app.now());
+    };
+    match app.slas.bridge(&proof, &shopper.usid).await {
+        Ok(purse) => {
+            remark("tokens for Head");
+            jar.keep(&Purse { is_remembered: jar.is_remembered(), ..purse }, app.now());
+        }
+        Err(refused) => {
+            tracing::warn!(?refused, "a session was not bridged to tokens");
+            remark("no tokens for Head");
+            jar.keep(&shopper.purse(jar.is_remembered()), app.now());
+        }
     }
 }
 
@@ -252,20 +291,57 @@ pub(super) async fn companies_of(app: &App, shopper: &Shopper) -> Vec<Company> {
     })
 }
 
-/// The address of a request without what is not part of the page: the message, and the wish for a redirect.
-fn split(uri: &Uri) -> (String, Option<Said>, bool) {
-    let query = uri.query().unwrap_or_default();
-    let pairs = || query.split('&').filter(|pair| !pair.is_empty());
-    let is_ours = |pair: &&str| pair.starts_with("said=") || *pair == "bridge=302";
-    let said = pairs().find_map(|pair| pair.strip_prefix("said="));
-    let said = said.and_then(|key| Said::ALL.into_iter().find(|said| said.key() == key));
-    let wants_redirect = pairs().any(|pair| pair == "bridge=302");
-    let rest: Vec<&str> = pairs().filter(|pair| !is_ours(pair)).collect();
-    let location = match rest.as_slice() {
-        [] => uri.path().to_owned(),
-        rest => format!("{}?{}", uri.path(), rest.join("&")),
-    };
-    (location, said, wants_redirect)
+/// What the address of a request says.
+struct Asked {
+    /// Path and query, without what is not part of the page.
+    location: String,
+    said: Option<Said>,
+    wants_redirect: bool,
+    /// It was sent here once more, because another tab had changed who is here.
+    is_again: bool,
+}
+
+impl Asked {
+    const REDIRECT: &str = "bridge=302";
+    const AGAIN: &str = "again=1";
+
+    fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let pairs = || query.split('&').filter(|pair| !pair.is_empty());
+        let is_ours = |pair: &&str| pair.starts_with("said=") || [Self::REDIRECT, Self::AGAIN].contains(pair);
+        let said = pairs().find_map(|pair| pair.strip_prefix("said="));
+        let rest: Vec<&str> = pairs().filter(|pair| !is_ours(pair)).collect();
+        Self {
+            said: said.and_then(|key| Said::ALL.into_iter().find(|said| said.key() == key)),
+            wants_redirect: pairs().any(|pair| pair == Self::REDIRECT),
+            is_again: pairs().any(|pair| pair == Self::AGAIN),
+            location: match rest.as_slice() {
+                [] => uri.path().to_owned(),
+                rest => format!("{}?{}", uri.path(), rest.join("&")),
+            },
+        }
+    }
+}
+
+/// The page once more, with the cookies that are there now; what was to be done is not done.
+fn elsewhere(location: &str, may_redirect: bool) -> Response {
+    if may_redirect {
+        let mark = if location.contains('?') { '&' } else { '?' };
+        let mut response = Redirect::to(&format!("{location}{mark}{}", Asked::AGAIN)).into_response();
+        protect(&mut response, POLICY);
+        return response;
+    }
+    plain(
+        StatusCode::CONFLICT,
+        "You have logged in or out in another tab. Nothing was done here; please open the page again.",
+    )
+}
+
+/// A page in words alone, for when it is not known whose it would be.
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = (status, text).into_response();
+    protect(&mut response, POLICY);
+    response
 }
 
 impl Visit {
@@ -313,7 +389,9 @@ impl Visit {
 
     /// The same visit for whoever the shopper is now.
     pub(super) async fn goes_on_as(&self, shopper: Shopper) -> Self {
-        keep(&self.app, &mut self.jar.lock(), &shopper);
+        let mut jar = self.jar.lock().clone();
+        keep(&self.app, &mut jar, &shopper).await;
+        *self.jar.lock() = jar;
         let companies = companies_of(&self.app, &shopper).await;
         Self { shopper, companies, ..self.clone() }
     }

@@ -208,6 +208,8 @@ pub(super) async fn choose(State(app): State<App>, headers: HeaderMap, _: FromOw
             finish(&jar, Some(&held), Json(json!({ "actingFor": held.whom() })))
         }
         Ok(None) => {
+            // The refresh token may have been used up nevertheless, so whoever is held now is asked for again.
+            let before = shopper::ensure(&app, &mut jar).await.unwrap_or(before);
             let words = "You cannot act for that company, or no longer. Nothing has changed.";
             finish(&jar, Some(&before), problem(StatusCode::BAD_REQUEST, "not_assigned", words))
         }

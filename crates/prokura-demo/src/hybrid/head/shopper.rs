@@ -25,6 +25,8 @@ const EARLY_SECONDS: i64 = 60;
 /// So long the successor of a used-up refresh token is remembered for requests that were under way.
 const UNDER_WAY: Duration = Duration::from_secs(30);
 const MAX_UNDER_WAY: u64 = 100_000;
+/// So often a token may be exchanged while a request is under way.
+const MAX_STEPS: usize = 8;
 /// A switch of company that other refreshes got in the way of is tried so often.
 const MAX_TURNS: usize = 3;
 
@@ -43,10 +45,36 @@ impl Successions {
         Self { successors, ended }
     }
 
-    async fn end(&self, refresh_token: &str) {
+    /// What became of a refresh token a moment ago, and of whatever it was exchanged for.
+    pub(crate) async fn fate(&self, refresh_token: &str) -> Fate {
+        let mut fate = Fate::Unknown;
+        let mut token = refresh_token.to_owned();
+        for _ in 0..MAX_STEPS {
+            if self.ended.contains_key(&key(&token)) {
+                return Fate::Ended;
+            }
+            let Some(purse) = self.successors.get(&key(&token)).await else { break };
+            token = purse.refresh_token.clone().unwrap_or_default();
+            fate = Fate::Exchanged(Box::new(purse));
+        }
+        fate
+    }
+
+    /// Notes that a refresh token has ended by a login or a logout.
+    pub(crate) async fn end(&self, refresh_token: &str) {
         self.successors.invalidate(&key(refresh_token)).await;
         self.ended.insert(key(refresh_token), ()).await;
     }
+}
+
+/// What became of a refresh token a moment ago.
+pub(crate) enum Fate {
+    /// Nothing that is known here.
+    Unknown,
+    /// The newest of what it was exchanged for.
+    Exchanged(Box<Purse>),
+    /// A login or a logout has ended it.
+    Ended,
 }
 
 fn key(refresh_token: &str) -> Key {
@@ -142,12 +170,23 @@ pub(super) async fn ensure(app: &App, jar: &mut Jar) -> Result<Held, Lost> {
 /// The shopper of the browser with a new access token.
 pub(super) async fn renew(app: &App, jar: &mut Jar) -> Result<Held, Lost> {
     let Some((token, was_registered)) = jar.refresh_token() else { return begin(app, jar).await };
+    match app.successions.fate(&token).await {
+        Fate::Ended => return Err(Lost::Elsewhere),
+        Fate::Exchanged(purse) => {
+            remark("another tab has renewed the token already");
+            return keep(app, jar, &purse);
+        }
+        Fate::Unknown => {}
+    }
     match refresh(app, &token).await {
         Ok(purse) => {
             remark("the access token was renewed");
             keep(app, jar, &purse)
         }
-        Err(Refused::InvalidRefreshToken) if app.successions.ended.contains_key(&key(&token)) => Err(Lost::Elsewhere),
+        // It may have ended while this was asked.
+        Err(Refused::InvalidRefreshToken) if matches!(app.successions.fate(&token).await, Fate::Ended) => {
+            Err(Lost::Elsewhere)
+        }
         Err(Refused::InvalidRefreshToken) => {
             remark(if was_registered { "the login is over: a new guest" } else { "the guest is over: a new one" });
             jar.forget_everything();
@@ -251,11 +290,21 @@ pub(super) async fn log_in(
 pub(super) async fn choose(app: &App, jar: &mut Jar, legal_entity: &str) -> Result<Option<Held>, Lost> {
     for _ in 0..MAX_TURNS {
         let Some((token, _)) = jar.refresh_token() else { return Err(Lost::Elsewhere) };
+        match app.successions.fate(&token).await {
+            Fate::Ended => return Err(Lost::Elsewhere),
+            Fate::Exchanged(purse) => {
+                keep(app, jar, &purse)?;
+                continue;
+            }
+            Fate::Unknown => {}
+        }
         let entry = app.successions.successors.entry(key(&token));
         match entry.or_try_insert_with(app.slas.refresh(&token, Some(legal_entity))).await {
             Ok(entry) if entry.is_fresh() => {
-                remark("acts for another company");
-                return keep(app, jar, &entry.into_value()).map(Some);
+                let held = keep(app, jar, &entry.into_value())?;
+                let is_as_wished = held.legal_entity.as_deref().unwrap_or_default() == legal_entity;
+                remark(if is_as_wished { "acts for another company" } else { "goes on acting as before" });
+                return Ok(is_as_wished.then_some(held));
             }
             // Another tab has renewed the token at the same moment; the company is chosen with its successor.
             Ok(entry) => drop(keep(app, jar, &entry.into_value())?),
@@ -270,6 +319,10 @@ pub(super) async fn choose(app: &App, jar: &mut Jar, legal_entity: &str) -> Resu
 
 /// Ends the login or the guest, and begins another guest who has nothing to do with them.
 pub(super) async fn log_out(app: &App, jar: &mut Jar) -> Result<Held, Lost> {
+    if jar.access_token().is_none() && jar.refresh_token().is_some() {
+        // Both tokens together are the proof of who logs out.
+        renew(app, jar).await?;
+    }
     let (access, refresh) = (jar.access_token(), jar.refresh_token());
     if let (Some(access), Some((refresh, _))) = (access, refresh) {
         // The shopper is forgotten here in any case; there, the tokens end by themselves if this call is lost.

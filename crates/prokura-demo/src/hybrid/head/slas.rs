@@ -1,4 +1,5 @@
-//! Salesforce's shopper login and shop session calls, as a public client makes them.
+//! Salesforce's shopper login and shop session calls, as Head's public client makes them; the classic pages make one of
+//! them in its name, so that both halves hold the same tokens.
 
 use aws_lc_rs::{digest, rand};
 use axum::http::HeaderMap;
@@ -80,6 +81,12 @@ impl Verifier {
     }
 }
 
+/// What proves whose session it is, for ten minutes.
+pub(crate) enum SignedSession<'a> {
+    Guest { name: &'a str },
+    Registered { name: &'a str, login: &'a str },
+}
+
 struct Code {
     code: String,
     usid: String,
@@ -110,6 +117,30 @@ impl Slas {
     /// Begins a guest, or goes on with the guest of a visitor.
     pub(crate) async fn guest(&self, usid: Option<&str>) -> Result<Purse, Refused> {
         let verifier = Verifier::new();
+        let code = self.authorize("guest", &verifier, usid).await?;
+        self.redeem(&code, &verifier).await
+    }
+
+    /// Tokens for the shopper of a session, by its signed name. The two belong together from then on.
+    pub(crate) async fn bridge(&self, proof: &SignedSession<'_>, usid: &str) -> Result<Purse, Refused> {
+        let verifier = Verifier::new();
+        let (hint, name, login) = match proof {
+            SignedSession::Guest { name } => ("sb-guest", ("dwsgst", *name), "guest"),
+            SignedSession::Registered { name, login } => ("sb-user", ("dwsrst", *name), *login),
+        };
+        let code = self.authorize(hint, &verifier, Some(usid)).await?;
+        let fields = [
+            ("grant_type", "session_bridge"),
+            ("code", &code.code),
+            ("code_verifier", &verifier.0),
+            ("usid", &code.usid),
+            ("login_id", login),
+            name,
+        ];
+        self.exchange("session-bridge/token", &fields).await
+    }
+
+    async fn authorize(&self, hint: &str, verifier: &Verifier, usid: Option<&str>) -> Result<Code, Refused> {
         let challenge = verifier.challenge();
         let mut query = vec![
             ("redirect_uri", self.redirect_uri.as_str()),
@@ -117,12 +148,10 @@ impl Slas {
             ("client_id", &self.client_id),
             ("channel_id", &self.site),
             ("code_challenge", &challenge),
-            ("hint", "guest"),
+            ("hint", hint),
         ];
         query.extend(usid.map(|usid| ("usid", usid)));
-        let answer = send_noted(self.request(Method::GET, "authorize")?.query(&query)).await?;
-        let code = code(answer).await?;
-        self.redeem(&code, &verifier).await
+        code(send_noted(self.request(Method::GET, "authorize")?.query(&query)).await?).await
     }
 
     /// Logs a shopper in who was a guest with that usid before.
@@ -142,14 +171,14 @@ impl Slas {
     }
 
     async fn redeem(&self, code: &Code, verifier: &Verifier) -> Result<Purse, Refused> {
-        self.token(&[
+        let fields = [
             ("grant_type", "authorization_code_pkce"),
             ("code", &code.code),
             ("code_verifier", &verifier.0),
             ("redirect_uri", &self.redirect_uri),
             ("usid", &code.usid),
-        ])
-        .await
+        ];
+        self.exchange("token", &fields).await
     }
 
     /// New tokens for a refresh token, which is used up. With a company, or an empty text for none, the shopper acts for
@@ -157,13 +186,13 @@ impl Slas {
     pub(crate) async fn refresh(&self, refresh_token: &str, legal_entity: Option<&str>) -> Result<Purse, Refused> {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         form.extend(legal_entity.map(|id| ("legal_entity_id", id)));
-        self.token(&form).await
+        self.exchange("token", &form).await
     }
 
-    async fn token(&self, fields: &[(&str, &str)]) -> Result<Purse, Refused> {
+    async fn exchange(&self, what: &str, fields: &[(&str, &str)]) -> Result<Purse, Refused> {
         let ours = [("client_id", self.client_id.as_str()), ("channel_id", &self.site)];
         let form = [fields, &ours].concat();
-        let answer = send_noted(self.request(Method::POST, "token")?.form(&form)).await?;
+        let answer = send_noted(self.request(Method::POST, what)?.form(&form)).await?;
         let tokens: Tokens = read(answer).await?;
         #[expect(clippy::cast_possible_truncation, reason = "seconds of a few months")]
         let seconds = |number: f64| number as i64;
@@ -194,6 +223,22 @@ impl Slas {
         if answer.status().is_success() { Ok(()) } else { Err(refusal(answer).await) }
     }
 
+    /// Whether a cookie session is alive, asked without keeping it so.
+    pub(crate) async fn is_alive(&self, session: &str) -> Result<bool, Refused> {
+        let path = ["s", &self.site, "dw", "shop", SHOP_VERSION, "customers", "auth"];
+        let request = self.http.request(Method::POST, address(&self.base, &path).ok_or(Fault::Address)?);
+        let request = request
+            .header("x-dw-client-id", &self.client_id)
+            .header(header::COOKIE, format!("{SESSION}={session}"))
+            .json(&serde_json::json!({ "type": "session" }));
+        let answer = send_noted(request).await?;
+        match answer.status() {
+            status if status.is_success() => Ok(true),
+            StatusCode::UNAUTHORIZED => Ok(false),
+            _ => Err(refusal(answer).await),
+        }
+    }
+
     /// Makes a cookie session of the shopper, or finds the one that the browser has. The answer is the cookies.
     pub(crate) async fn sessions(&self, access_token: &str, session: Option<&str>) -> Result<HeaderMap, Refused> {
         let address = address(&self.base, &["s", &self.site, "dw", "shop", SHOP_VERSION, "sessions"]);
@@ -206,7 +251,8 @@ impl Slas {
     }
 
     fn request(&self, method: Method, what: &str) -> Result<RequestBuilder, Fault> {
-        let path = ["shopper", "auth", "v1", "organizations", &self.organization, "oauth2", what];
+        let path = ["shopper", "auth", "v1", "organizations", &self.organization, "oauth2"];
+        let path: Vec<&str> = path.into_iter().chain(what.split('/')).collect();
         Ok(self.http.request(method, address(&self.base, &path).ok_or(Fault::Address)?))
     }
 }

@@ -24,7 +24,8 @@ impl OrdersQuery {
 /// Who looks at orders, so that their own can be told from a colleague's.
 #[derive(Clone, Copy)]
 pub(crate) struct Buyer<'a> {
-    pub(crate) id: &'a str,
+    /// As the shop spells it; `None` where a storefront knows another one only.
+    pub(crate) id: Option<&'a str>,
     pub(crate) email: &'a str,
 }
 
@@ -66,10 +67,11 @@ struct Line {
 impl Order {
     fn seen_by(customer: Buyer<'_>, order: &shop::Order) -> Self {
         let by = match (&order.placed_by.customer_id, &order.placed_by.email) {
-            (Some(id), _) if id == customer.id => "you".to_owned(),
+            (Some(id), _) if customer.id == Some(id) => "you".to_owned(),
             (_, Some(email)) if email == customer.email => "you".to_owned(),
             (_, Some(email)) => email.clone(),
-            (Some(_), None) => "a colleague".to_owned(),
+            (Some(_), None) if customer.id.is_some() => "a colleague".to_owned(),
+            (Some(_), None) => String::new(),
             (None, None) => String::new(),
         };
         Self {
