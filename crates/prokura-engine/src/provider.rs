@@ -11,7 +11,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prokura_domain::{Clock, PartnerIdpId, TenantId, Timestamp};
-use prokura_jose::{JwsAlgorithm, PublicKey, Secret, parse_json_object};
+use prokura_jose::{JwsAlgorithm, PublicKey, Secret, SecretHash, parse_json_object};
 use serde_json::{Map, Value};
 use shelf::Shelf;
 use std::{sync::Arc, time::Duration};
@@ -116,10 +116,11 @@ pub(crate) struct CodeRequest<'a> {
     pub(crate) code_verifier: Option<&'a str>,
 }
 
-/// The providers this node talked to lately.
-pub(crate) struct Providers(Cache<(TenantId, PartnerIdpId, i64), Arc<Remembered>>);
+/// The providers this node talked to lately. What is known of one hangs on all that decides where it is asked: one that was
+/// deleted says nothing about another of the same id.
+pub(crate) struct Providers(Cache<(TenantId, PartnerIdpId, SecretHash), Arc<Remembered>>);
 
-/// What is known of one provider in one version of what operators say of it.
+/// What is known of one provider.
 #[derive(Default)]
 struct Remembered {
     metadata: Shelf<Map<String, Value>>,
@@ -178,7 +179,10 @@ pub(crate) struct Provider<'a> {
 
 impl<'a> Provider<'a> {
     pub(crate) fn new(engine: &'a crate::Inner, tenant: &TenantId, idp: &'a PartnerIdp) -> Self {
-        let key = (tenant.clone(), idp.id.clone(), idp.version);
+        let said = &idp.metadata;
+        let place = [&Some(idp.issuer.clone()), &said.token_endpoint, &said.jwks_uri];
+        let algorithms = &said.id_token_signing_alg_values_supported;
+        let key = (tenant.clone(), idp.id.clone(), SecretHash::of(&format!("{place:?} {algorithms:?}")));
         Self {
             idp,
             remembered: engine.providers.0.get_with(key, Arc::default),

@@ -52,6 +52,13 @@ async fn fuzz(database: Database) {
         let made = send(server, Method::PUT, &path, Some(&token), &[("if-none-match", "*")], Some(&body)).await;
         assert_eq!(made.status, 201, "{}", made.text);
     }
+    for id in ["okta", "auth0"] {
+        let path = format!("/admin/v1/tenants/acme/partner-idps/{id}");
+        let issuer = format!("https://{id}.example");
+        let body = json!({ "name": id, "issuer": issuer, "client_id": "shop", "client_secret": "secret" });
+        let made = send(server, Method::PUT, &path, Some(&token), &[("if-none-match", "*")], Some(&body)).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("schemathesis.toml");
     std::fs::write(&config, config_text(&office)).unwrap();
@@ -108,6 +115,7 @@ fn config_text(office: &Office) -> String {
 "path.assignment" = "{first}"
 "path.site" = "main"
 "path.segment" = "seg-1"
+"path.partner_idp" = "okta"
 
 [[operations]]
 include-operation-id = "delete_assignment"
@@ -120,6 +128,10 @@ parameters = {{ "path.customer" = "nobody" }}
 [[operations]]
 include-operation-id = "delete_segment"
 parameters = {{ "path.segment" = "seg-2" }}
+
+[[operations]]
+include-operation-id = "delete_partner_idp"
+parameters = {{ "path.partner_idp" = "auth0" }}
 
 [[operations]]
 include-operation-id = "delete_legal_entity"

@@ -21,6 +21,7 @@ on_both_databases!(
     s82_an_address_finds_an_account_only_where_the_provider_may_vouch_for_it,
     s83_somebody_unknown_is_made_a_customer_only_where_that_is_wanted,
     s84_a_code_goes_to_the_provider_it_is_of,
+    s84_what_was_known_of_a_provider_says_nothing_of_another_under_its_id,
     s85_an_id_token_that_does_not_hold_lets_nobody_in,
     s86_a_provider_that_is_switched_off_lets_nobody_in_and_its_sessions_end,
     s88_keys_are_asked_for_when_they_are_needed,
@@ -339,6 +340,21 @@ async fn s84_a_code_goes_to_the_provider_it_is_of(database: Database) {
     let other = fair.ask(&guest, &[("code", "any"), ("config", "auth0")]).await;
     assert_eq!(other.status, 503, "{}", other.text);
     assert_eq!(second.asked(Endpoint::Token), 0, "nothing was sent to it");
+}
+
+async fn s84_what_was_known_of_a_provider_says_nothing_of_another_under_its_id(database: Database) {
+    let fair = Fair::open(database).await;
+    assert_eq!(fair.come(&fair.provider.code("ann-there", "ann@a.example")).await.status, 200);
+    let second = IdentityProvider::start(Arc::clone(&fair.acme.server.clock)).await;
+    let (engine, tenant, from) = (&fair.acme.server.engine, &fair.acme.tenant, Origin::local("test"));
+    let seen = engine.partner_idp(tenant, &"okta".parse().unwrap()).await.unwrap().version;
+    let moved = engine.save_partner_idp(tenant, &okta(&second), Some(seen), &Actor::System, &from).await;
+    let moved = moved.unwrap_err().to_string();
+    assert!(moved.contains("people are known by this issuer"), "its subjects could be other people's: {moved}");
+    engine.delete_partner_idp(tenant, &"okta".parse().unwrap(), &Actor::System, &from).await.unwrap();
+    fair.save(okta(&second)).await;
+    assert_eq!(fair.come(&second.code("ann-elsewhere", "ann@a.example")).await.status, 200);
+    assert_eq!((fair.provider.asked(Endpoint::Token), second.asked(Endpoint::Token)), (1, 1));
 }
 
 async fn s85_an_id_token_that_does_not_hold_lets_nobody_in(database: Database) {
