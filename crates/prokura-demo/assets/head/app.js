@@ -171,12 +171,17 @@ document.addEventListener("click", event => {
 window.addEventListener("popstate", () => draw({ focus: true }));
 // A page that comes back out of the browser's memory may be for somebody who has logged out since.
 window.addEventListener("pageshow", event => { if (event.persisted) draw({ anew: true }); });
-api.whenSomebodyElse(() => {
-  draw({ anew: true }).then(() => say(`You are ${words()} now: another tab or the classic pages have changed it.`, true));
-});
+
+let becoming = null;
+/** Draws the page for whoever is here now, once for all who noticed. */
+function somebodyElse(where) {
+  becoming ??= draw({ anew: true })
+    .then(() => say(`You are ${words()} now: ${where} changed it.`, true))
+    .finally(() => { becoming = null; });
+}
+api.whenSomebodyElse(() => somebodyElse("another tab or the classic pages have"));
 channel?.addEventListener("message", event => {
-  if (event.data === api.page.shopper) return;
-  draw({ anew: true }).then(() => say(`You are ${words()} now: another tab has changed it.`, true));
+  if (event.data !== api.page.shopper) somebodyElse("another tab has");
 });
 document.addEventListener("visibilitychange", () => {
   // Whoever comes back to this tab may have been on the classic pages.

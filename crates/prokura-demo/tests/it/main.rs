@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod baskets;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod hybrid;
