@@ -86,6 +86,15 @@ impl Standing {
         self.customer().map(|_| if self.is_multi_factor { ACR_MULTI } else { ACR_SINGLE })
     }
 
+    /// Whether the customer proved who they are as surely and as lately as somebody asks (RFC 9470): by two factors, and
+    /// at most so many seconds before `now`. A login nobody knows the time of is no login.
+    pub fn has_proven(&self, is_multi_factor: bool, max_age_seconds: Option<u32>, now: Timestamp) -> bool {
+        let is_young = max_age_seconds.is_none_or(|seconds| {
+            self.authenticated_at.is_some_and(|at| now.millis_since(at) <= i64::from(seconds) * 1000)
+        });
+        (self.is_multi_factor || !is_multi_factor) && is_young
+    }
+
     /// The chosen legal entity, when there is one.
     pub fn legal_entity(&self) -> Option<&LegalEntityId> {
         self.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity)

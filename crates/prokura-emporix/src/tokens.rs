@@ -140,7 +140,7 @@ async fn refresh(State(edge): State<Edge>, caller: Caller, params: Params) -> Re
         Some(Err(_)) => EntityWish::Malformed,
     };
     let refresh_token = Secret::from(token.to_owned());
-    let request = Refresh { refresh_token, client: None, legal_entity, scopes: None, resource: None };
+    let request = Refresh { refresh_token, client: None, legal_entity, scopes: None, resources: Vec::new() };
     let granted = edge.engine.refresh(&caller.tenant, Some(caller.bearer()), &request, &caller.origin).await;
     let granted = granted.map_err(refused_refresh)?;
     let mut response = Json(customer_token(&edge.engine, &caller.tenant, &granted)).into_response();

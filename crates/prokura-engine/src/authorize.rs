@@ -101,9 +101,9 @@ pub struct AuthorizationRequest {
     /// The company to act for.
     #[serde(default)]
     pub legal_entity: Option<String>,
-    /// The one resource the tokens are for (RFC 8707).
+    /// The resources the tokens are for (RFC 8707); none for everything of the tenant.
     #[serde(default)]
-    pub resource: Option<String>,
+    pub resources: Vec<String>,
     /// The thumbprint of the key whoever redeems the code must show (RFC 9449 section 10).
     #[serde(default)]
     pub dpop_jkt: Option<String>,

@@ -4,7 +4,7 @@ use crate::{
     Actor, Engine, Error, Origin, Refusal, Registration, Tenant,
     audit::Entry,
     retrying,
-    store::{ClientRow, NewClient},
+    store::{ClientRow, NewClient, Tx},
     tenant::remembered_until,
 };
 use prokura_domain::{ClientId, ClientKind, RefreshPolicy, Revocation, RevocationKind, Scopes, Timestamp};
@@ -130,6 +130,14 @@ fn check(scopes: &str, grants: &str) -> Result<(), Refusal> {
     }
 }
 
+/// What is wrong with a client that is to be made.
+pub(crate) fn check_new(tenant: &Tenant, request: &CreateClient) -> Result<(), Refusal> {
+    check(&request.scopes, &request.grants)?;
+    check_lives(request.access_seconds, request.refresh_seconds)?;
+    request.registration.check(request.kind)?;
+    request.registration.check_profile(request.kind, &request.grants, &tenant.settings.algorithm)
+}
+
 impl Engine {
     /// Makes a client.
     ///
@@ -142,17 +150,22 @@ impl Engine {
         actor: &Actor,
         origin: &Origin,
     ) -> Result<CreatedClient, Error> {
-        check(&request.scopes, &request.grants)?;
-        check_lives(request.access_seconds, request.refresh_seconds)?;
-        request.registration.check(request.kind)?;
-        request.registration.check_profile(request.kind, &request.grants, &tenant.settings.algorithm)?;
-        retrying!(self.create_client_once(tenant, request, actor, origin))
+        check_new(tenant, request)?;
+        retrying!(async {
+            let mut tx = self.store.write().await?;
+            let made = self.create_client_in(&mut tx, tenant, request, None, actor, origin).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(made)
+        })
     }
 
-    async fn create_client_once(
+    /// The same in `tx`, for what was checked; with what opens its registration when it makes itself.
+    pub(crate) async fn create_client_in(
         &self,
+        tx: &mut Tx<'_>,
         tenant: &Tenant,
         request: &CreateClient,
+        registration_hash: Option<&SecretHash>,
         actor: &Actor,
         origin: &Origin,
     ) -> Result<CreatedClient, Error> {
@@ -166,7 +179,6 @@ impl Engine {
             ClientKind::Public => None,
         };
         let hash = secret.as_ref().map(|secret| SecretHash::of(secret.expose()).to_string());
-        let mut tx = self.store.write().await?;
         let new = NewClient {
             id: &id,
             name: &request.name,
@@ -179,6 +191,7 @@ impl Engine {
             refresh_seconds: request.refresh_seconds,
             registration: &request.registration,
             settings_json: "{}",
+            registration_hash,
         };
         if !tx.insert_tenant_name("client", id.as_str(), &tenant.id).await?
             || !tx.insert_client(&tenant.id, &new, now).await?
@@ -189,9 +202,8 @@ impl Engine {
             tx.raise_longest_access(&tenant.id, seconds).await?;
         }
         let entry = Entry::new(actor, "client.create", "client", id.as_str());
-        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        self.audit(tx, &tenant.id, origin, entry, now).await?;
         let row = tx.client(&tenant.id, &id).await?.ok_or(Refusal::NotFound("client"))?;
-        tx.commit().await?;
         Ok(CreatedClient { client: client(row), secret })
     }
 
@@ -285,17 +297,7 @@ impl Engine {
             tx.raise_longest_access(&tenant.id, seconds).await?;
         }
         if was_active != row.is_active {
-            let entry = Revocation {
-                id: self.new_id(now)?,
-                tenant: tenant.id.clone(),
-                kind: RevocationKind::Client,
-                value: id.to_string(),
-                is_lifted: row.is_active,
-                at: now,
-                effective_at: now,
-                expires_at: remembered_until(&mut tx, &tenant.id, now).await?,
-            };
-            tx.revoke(entry).await?;
+            self.publish_client(&mut tx, tenant, id, row.is_active, now).await?;
         }
         let verb = match (was_active, row.is_active) {
             (true, false) => "client.disable",
@@ -306,6 +308,28 @@ impl Engine {
         let row = tx.client(&tenant.id, id).await?.ok_or(Refusal::NotFound("client"))?;
         tx.commit().await?;
         Ok(client(row))
+    }
+
+    /// Tells every node that nothing of a client counts any more, or that it does again.
+    pub(crate) async fn publish_client(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        id: &ClientId,
+        is_active: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = Revocation {
+            id: self.new_id(now)?,
+            tenant: tenant.id.clone(),
+            kind: RevocationKind::Client,
+            value: id.to_string(),
+            is_lifted: is_active,
+            at: now,
+            effective_at: now,
+            expires_at: remembered_until(tx, &tenant.id, now).await?,
+        };
+        Ok(tx.revoke(entry).await?)
     }
 
     /// Makes a new secret; the one before stays good for `overlap_seconds`.

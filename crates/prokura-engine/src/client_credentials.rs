@@ -37,10 +37,10 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Granted, Error> {
         self.authenticate_client(tenant, &request.client, &request.secret, origin).await?;
-        self.service_token(tenant, &request.client, request.scopes.as_ref(), None, origin).await
+        self.service_token(tenant, &request.client, request.scopes.as_ref(), &[], origin).await
     }
 
-    /// The same for a client that proved who it is before; with `audience`, for that resource alone (RFC 8707).
+    /// The same for a client that proved who it is before; with `resources`, for them alone (RFC 8707).
     ///
     /// # Errors
     /// [`crate::Refusal::InvalidClient`], [`crate::Refusal::UnauthorizedClient`].
@@ -49,10 +49,10 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         wanted: Option<&Scopes>,
-        audience: Option<&str>,
+        resources: &[String],
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        retrying!(self.service_token_once(tenant, client, wanted, audience, origin))
+        retrying!(self.service_token_once(tenant, client, wanted, resources, origin))
     }
 
     async fn service_token_once(
@@ -60,7 +60,7 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         wanted: Option<&Scopes>,
-        audience: Option<&str>,
+        resources: &[String],
         origin: &Origin,
     ) -> Result<Granted, Error> {
         let mut tx = self.store.write_for(origin).await?;
@@ -71,7 +71,7 @@ impl Engine {
             holder: Holder::Service { wanted },
             entity: None,
             chain: Chain::None,
-            terms: Terms { audience, ..Terms::default() },
+            terms: Terms { audience: resources, ..Terms::default() },
             origin,
         };
         let draft = self.issue(&mut tx, order).await?;

@@ -31,6 +31,9 @@ pub enum Fault {
     /// A partner's identity provider is away, or it or what we know of it is set up wrongly.
     #[error("a partner's identity provider did not do its part")]
     PartnerIdp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The keys a client publishes cannot be had now, so nobody can say whether it is who it says.
+    #[error("the keys of a client are away")]
+    ClientKeys(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database was not heard from for longer than decisions may rest on what it last said (S-71).
     #[error("the database was not heard from for too long")]
     Stale,

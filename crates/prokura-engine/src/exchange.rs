@@ -6,8 +6,8 @@ use crate::{
     Actor, Client, Engine, EntityWish, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
     issue::{Chain, Door, Holder, Order, Terms},
-    refresh::narrower,
     retrying,
+    target::{narrower, resources_of},
 };
 use prokura_domain::{ClientKind, Scopes, Subject};
 use prokura_jose::{AccessToken, ActorClaim, MAX_ACTORS};
@@ -21,8 +21,8 @@ pub struct ExchangeToken<'a> {
     pub legal_entity: EntityWish,
     /// Fewer scopes than the given token has.
     pub scopes: Option<Scopes>,
-    /// The one resource the new token is for (RFC 8707); what the given token is for when absent.
-    pub resource: Option<String>,
+    /// The resources the new token is for (RFC 8707); what the given token is for when there are none.
+    pub resources: Vec<String>,
     /// The token of who is to act for the subject.
     pub actor: Option<&'a AccessToken>,
 }
@@ -68,8 +68,7 @@ impl Engine {
             return Err(Refusal::InvalidProof.into());
         }
         let actors = actors(tenant, client, request, origin)?;
-        let own_audience = Some(&*request.subject.audience).filter(|audience| **audience != *tenant.issuer);
-        let audience = narrower(own_audience, request.resource.as_deref())?;
+        let audience = narrower(&resources_of(&request.subject.audience, &tenant.issuer), &request.resources)?;
         let scopes = match &request.scopes {
             None => &subject.scopes,
             Some(wanted) if wanted.is_subset(&subject.scopes) => wanted,
@@ -89,7 +88,7 @@ impl Engine {
             holder: Holder::Customer { session, customer, scopes: Some(scopes) },
             entity,
             chain: Chain::Within { family, epoch: subject.epoch },
-            terms: Terms { audience, actors: &actors },
+            terms: Terms { audience: &audience, actors: &actors },
             origin,
         };
         match self.issue(&mut tx, order).await {
@@ -128,7 +127,7 @@ fn actors(
     let is_shown = actor.bound_to.is_none() || actor.bound_to.as_ref() == shown;
     let is_usable = actor.standing.tenant == tenant.id
         && actor.standing.client == client.id
-        && actor.audience == tenant.issuer
+        && actor.audience.is_only(&tenant.issuer)
         && actor.actors.is_empty();
     if !is_usable || !is_shown || actor.standing.subject == Subject::Guest || before.len() >= MAX_ACTORS {
         return Err(Refusal::InvalidGrant);

@@ -2,11 +2,10 @@
 
 use crate::{
     Actor, Client, Engine, Error, Origin, Tenant, Unverified, assurance::is_multi_factor, audit::Entry,
-    backchannel_logout::GIVEN_BACK, retrying,
+    backchannel_logout::GIVEN_BACK, retrying, target,
 };
 use prokura_domain::{ClientKind, RefreshTokenState, RevocationKind, Scopes, Standing, Subject, Timestamp};
-use prokura_jose::{AccessToken, ActorClaim, SecretHash, dpop::Thumbprint, sign_jwt};
-use std::sync::Arc;
+use prokura_jose::{AccessToken, ActorClaim, Audience, SecretHash, dpop::Thumbprint, sign_jwt};
 
 /// What there is to say about a token that holds.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub struct Introspection {
     /// The key it is bound to.
     pub bound_to: Option<Thumbprint>,
     /// Whom it is for.
-    pub audience: Arc<str>,
+    pub audience: Audience,
     /// Who acts for the subject, the latest first.
     pub actors: Vec<ActorClaim>,
 }
@@ -64,7 +63,7 @@ impl Engine {
                 expires_at: token.expires_at,
                 is_access_token: true,
                 bound_to: token.bound_to.clone(),
-                audience: Arc::clone(&token.audience),
+                audience: token.audience.clone(),
                 actors: token.actors.clone(),
             }));
         }
@@ -103,7 +102,8 @@ impl Engine {
             expires_at: until,
             is_access_token: false,
             bound_to: row.bound_to,
-            audience: row.audience.map_or_else(|| Arc::clone(&tenant.issuer), Arc::from),
+            audience: Audience::of(&target::read(row.audience.as_deref()))
+                .unwrap_or_else(|| tenant.minter.audience().clone()),
             actors: Vec::new(),
         }))
     }
@@ -179,7 +179,7 @@ impl Engine {
 /// Whether a client may hear about a token: it is for everything of the tenant, for a resource of the client's, or its own
 /// (RFC 7662 section 4).
 fn concerns(tenant: &Tenant, client: &Client, token: &AccessToken) -> bool {
-    token.audience == tenant.issuer
+    token.audience.is_only(&tenant.issuer)
         || token.standing.client == client.id
-        || client.registration.resources.iter().any(|resource| **resource == *token.audience)
+        || client.registration.resources.iter().any(|resource| token.audience.contains(resource))
 }

@@ -5,13 +5,14 @@ use crate::{
     Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
     audit::Entry,
     store::{AssignmentFacts, ContextRow, NewFamily, NewRefreshToken, NewSession, SessionFacts, Tx},
+    target,
     tenant::outlasting,
 };
 use prokura_domain::{
     ActingFor, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId,
     MAX_TOKEN_SEGMENTS, RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
 };
-use prokura_jose::{AccessToken, ActorClaim, Secret, SecretHash, dpop::Thumbprint};
+use prokura_jose::{AccessToken, ActorClaim, Audience, Secret, SecretHash, dpop::Thumbprint};
 use std::sync::Arc;
 
 /// The kind prefix of refresh tokens.
@@ -149,8 +150,8 @@ pub(crate) enum Chain<'a> {
 /// What narrows a token, or says who uses it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Terms<'a> {
-    /// The one resource it is for (RFC 8707).
-    pub(crate) audience: Option<&'a str>,
+    /// The resources it is for (RFC 8707); none for everything of the tenant.
+    pub(crate) audience: &'a [String],
     /// Who acts for the subject, the latest first (RFC 8693 section 4.1).
     pub(crate) actors: &'a [ActorClaim],
 }
@@ -310,17 +311,14 @@ impl Engine {
         Ok(Draft { token, access_seconds, refresh })
     }
 
-    /// Whom the token is for: everything of the tenant, or one resource that the client may have tokens for now.
-    async fn audience(&self, tx: &mut Tx<'_>, order: &Order<'_>) -> Result<Arc<str>, Error> {
+    /// Whom the token is for: everything of the tenant, or resources that the client may have tokens for now.
+    async fn audience(&self, tx: &mut Tx<'_>, order: &Order<'_>) -> Result<Audience, Error> {
         let tenant = order.tenant;
-        let Some(audience) = order.terms.audience.filter(|audience| **audience != *tenant.issuer) else {
-            return Ok(Arc::clone(&tenant.issuer));
-        };
-        let client = tx.client(&tenant.id, order.client).await?.ok_or(Refusal::InvalidClient)?;
-        if !client.registration.resources.iter().any(|resource| resource == audience) {
-            return Err(Refusal::WrongTarget.into());
+        if order.terms.audience.is_empty() {
+            return Ok(tenant.minter.audience().clone());
         }
-        Ok(Arc::from(audience))
+        let client = tx.client(&tenant.id, order.client).await?.ok_or(Refusal::InvalidClient)?;
+        Ok(target::audience(order.terms.audience, &client.registration.resources)?)
     }
 
     /// Uses the proof of the request up, and gives the key of it: what is issued is bound to it (RFC 9449 section 5).
@@ -532,6 +530,7 @@ impl Engine {
             Holder::Customer { scopes, .. } => scopes.map(ToString::to_string),
             Holder::Service { .. } | Holder::Guest { .. } | Holder::NewGuest { .. } => None,
         };
+        let audience = target::kept(order.terms.audience);
         let new = NewFamily {
             id: &family,
             session,
@@ -539,7 +538,7 @@ impl Engine {
             customer: standing.customer(),
             acting_for: standing.acting_for.as_ref(),
             scope: granted_scope.as_deref(),
-            audience: order.terms.audience,
+            audience: audience.as_deref(),
             expires_at: family_expires_at,
             tokens_until: access_until,
         };

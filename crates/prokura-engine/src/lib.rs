@@ -16,6 +16,7 @@ mod begin_guest;
 mod category;
 mod client;
 mod client_credentials;
+mod client_keys;
 mod client_proof;
 mod client_registration;
 mod colleague;
@@ -72,8 +73,10 @@ mod segment_member;
 mod segment_view;
 mod session_context;
 mod settings;
+mod shelf;
 mod sign_up;
 mod store;
+mod target;
 mod tenant;
 mod throttle;
 
@@ -91,7 +94,7 @@ pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
 pub use client_proof::ClientProof;
-pub use client_registration::RegisterClient;
+pub use client_registration::{RegisterClient, RegisteredClient};
 pub use colleague::{Colleague, Colleagues, CompanyEvent, InviteColleague, RoleToGive};
 pub use company::{
     CreateLegalEntity, LegalEntity, LegalEntityDetails, LegalEntityFilter, LegalEntityParts, PutLegalEntity,
@@ -220,6 +223,7 @@ pub struct Inner {
     pub(crate) mailer: mail::Mailer,
     pub(crate) outbound: outbound::Outbound,
     pub(crate) providers: provider::Providers,
+    pub(crate) client_keys: client_keys::ClientKeys,
     pub(crate) public_url: String,
     pub(crate) tenant_template: TenantSettings,
     pub(crate) tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
@@ -265,6 +269,7 @@ impl Engine {
             mailer: mail::Mailer::new(config.mail).map_err(Error::crypto)?,
             outbound: outbound::Outbound::new(config.outbound_networks)?,
             providers: provider::Providers::new(),
+            client_keys: client_keys::ClientKeys::new(),
             rights: rights::RightsCache::new(),
             origins: Cache::builder().max_capacity(ORIGINS).time_to_live(ORIGINS_LIFE).build(),
             is_deaf: AtomicBool::new(false),
@@ -297,7 +302,7 @@ impl Engine {
         &self.public_url
     }
 
-    /// Verifies a bearer token of any loaded tenant. A token that is bound to a key or for one resource alone is none.
+    /// Verifies a bearer token of any loaded tenant. A token that is bound to a key or for resources alone is none.
     ///
     /// # Errors
     /// [`Unverified::Rejected`] says what is wrong with it, for the log and for dialects that spell expiry differently;

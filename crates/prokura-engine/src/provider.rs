@@ -1,11 +1,10 @@
 //! Talking to a partner's identity provider: its metadata, its keys, and redeeming a code. Documents are remembered, fetched
 //! by one at a time, and kept for a day when the provider is away (S-88); no transaction is open meanwhile (S-122).
 
-mod shelf;
-
 use crate::{
     PartnerIdp,
     outbound::{Answer, Outbound, OutboundFault},
+    shelf::Shelf,
 };
 use moka::sync::Cache;
 use parking_lot::Mutex;
@@ -13,7 +12,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prokura_domain::{Clock, PartnerIdpId, TenantId, Timestamp};
 use prokura_jose::{JwsAlgorithm, PublicKey, Secret, SecretHash, parse_json_object};
 use serde_json::{Map, Value};
-use shelf::Shelf;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -123,8 +121,8 @@ pub(crate) struct Providers(Cache<(TenantId, PartnerIdpId, SecretHash), Arc<Reme
 /// What is known of one provider.
 #[derive(Default)]
 struct Remembered {
-    metadata: Shelf<Map<String, Value>>,
-    keys: Shelf<Vec<PublicKey>>,
+    metadata: Shelf<Map<String, Value>, ProviderFault>,
+    keys: Shelf<Vec<PublicKey>, ProviderFault>,
     calls: Calls,
 }
 

@@ -6,9 +6,9 @@ use crate::{
     audit::Entry,
     id_token::{IdTokenFacts, amr, asked_for, company},
     issue::{Chain, Door, Holder, Order, Terms},
-    refresh::narrower,
     retrying,
     store::{AuthorizationRow, Tx},
+    target::narrower,
 };
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -30,8 +30,8 @@ pub struct RedeemCode {
     pub redirect_uri: Option<String>,
     /// The PKCE verifier.
     pub code_verifier: Option<Secret>,
-    /// The one resource the tokens are for (RFC 8707); what was asked for at the authorization endpoint when absent.
-    pub resource: Option<String>,
+    /// The resources the tokens are for (RFC 8707); what was asked for at the authorization endpoint when there are none.
+    pub resources: Vec<String>,
 }
 
 impl Engine {
@@ -62,7 +62,7 @@ impl Engine {
         let scopes = Scopes::parse(&row.request.scope).map_err(|_| Refusal::InvalidScope)?;
         let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidClient)?;
         let is_refreshable = Door::Refresh.is_among(&client.grants);
-        let audience = narrower(row.request.resource.as_deref(), request.resource.as_deref())?;
+        let audience = narrower(&row.request.resources, &request.resources)?;
         let order = Order {
             tenant,
             door: Door::AuthorizationCode,
@@ -70,7 +70,7 @@ impl Engine {
             holder: Holder::Customer { session, customer: &customer, scopes: Some(&scopes) },
             entity: row.legal_entity.as_ref(),
             chain: Chain::Begin { is_refreshable },
-            terms: Terms { audience, ..Terms::default() },
+            terms: Terms { audience: &audience, ..Terms::default() },
             origin,
         };
         let draft = match self.issue(&mut tx, order).await {

@@ -8,6 +8,7 @@ use crate::{
     issue::{Chain, Door, Holder, Order, REFRESH_PREFIX, Terms},
     retrying,
     store::{RefreshTokenRow, Tx},
+    target::{self, narrower},
 };
 use prokura_domain::{
     ActingFor, ClientId, LegalEntityId, Redemption, RefreshTokenState, Replay, Scopes, Standing, Subject, Timestamp,
@@ -52,8 +53,8 @@ pub struct Refresh {
     pub legal_entity: EntityWish,
     /// Fewer scopes than were granted, for this one access token.
     pub scopes: Option<Scopes>,
-    /// The one resource the access token is for (RFC 8707); what was granted when absent.
-    pub resource: Option<String>,
+    /// The resources the access token is for (RFC 8707); what was granted when there are none.
+    pub resources: Vec<String>,
 }
 
 impl Engine {
@@ -110,7 +111,7 @@ impl Engine {
             EntityWish::Nobody | EntityWish::Malformed => None,
         };
         let scopes = granted_scopes(&row, request.scopes.as_ref())?;
-        let audience = narrower(row.audience.as_deref(), request.resource.as_deref())?;
+        let audience = narrower(&target::read(row.audience.as_deref()), &request.resources)?;
         let result = if request.legal_entity == EntityWish::Malformed {
             Err(Refusal::NotAssigned.into())
         } else if redemption == Redemption::Repeat && entity != acts_for {
@@ -123,7 +124,7 @@ impl Engine {
             let before = row.acting_for.as_ref();
             let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
             let holder = Holder::Customer { session: &row.session, customer, scopes: scopes.as_ref() };
-            let terms = Terms { audience, ..Terms::default() };
+            let terms = Terms { audience: &audience, ..Terms::default() };
             let order =
                 Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, terms, origin };
             self.issue(&mut tx, order).await
@@ -252,14 +253,6 @@ fn granted_scopes(row: &RefreshTokenRow, wanted: Option<&Scopes>) -> Result<Opti
         (Some(granted), Some(wanted)) if wanted.is_subset(&granted) => Ok(Some(wanted.clone())),
         (_, Some(_)) => Err(Refusal::InvalidScope),
         (granted, None) => Ok(granted),
-    }
-}
-
-/// The resource a token is for, when `granted` may be narrowed to `wanted`: nothing grows again (RFC 8707 section 2.2).
-pub(crate) fn narrower<'a>(granted: Option<&'a str>, wanted: Option<&'a str>) -> Result<Option<&'a str>, Refusal> {
-    match (granted, wanted) {
-        (Some(granted), Some(wanted)) if granted != wanted => Err(Refusal::WrongTarget),
-        (granted, wanted) => Ok(wanted.or(granted)),
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Registration {
     /// Its public keys as a JWK set, for [`AuthMethod::PrivateKeyJwt`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,
+    /// Where it publishes them instead; fetched when it comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// Where it hears that a session it takes part in is over (OpenID Connect Back-Channel Logout 1.0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backchannel_logout_uri: Option<String>,
@@ -138,6 +141,15 @@ impl Registration {
             let wish = "whole, with https (http only for loopback) and path, without fragment and user name";
             return Err(Refusal::invalid("backchannel_logout_uri", format!("{uri}: {wish}")));
         }
+        if self.jwks.is_some() && self.jwks_uri.is_some() {
+            return Err(Refusal::invalid("jwks_uri", "either the keys or where they are published"));
+        }
+        if let Some(uri) = &self.jwks_uri
+            && !is_web_address(uri)
+        {
+            let wish = "whole, with https (http only for loopback) and path, without fragment and user name";
+            return Err(Refusal::invalid("jwks_uri", format!("{uri}: {wish}")));
+        }
         if self.origins.len() > MAX_URIS || !self.origins.iter().all(|origin| is_origin(origin)) {
             return Err(Refusal::invalid("origins", "each as https://app.example"));
         }
@@ -148,14 +160,17 @@ impl Registration {
         if self.may_act && kind == ClientKind::Public {
             return Err(Refusal::invalid("may_act", "never for a public client"));
         }
-        let has_keys = self.jwks.is_some();
+        let has_keys = self.jwks.is_some() || self.jwks_uri.is_some();
         match (kind, self.auth_method) {
             (ClientKind::Public, AuthMethod::Secret) => {}
             (ClientKind::Public, _) => {
                 return Err(Refusal::invalid("auth_method", "a public client has nothing to prove itself by"));
             }
             (ClientKind::Confidential, AuthMethod::PrivateKeyJwt) if !has_keys => {
-                return Err(Refusal::invalid("jwks", "private_key_jwt needs the public keys"));
+                return Err(Refusal::invalid(
+                    "jwks",
+                    "private_key_jwt needs the public keys, or jwks_uri, where they are",
+                ));
             }
             (ClientKind::Confidential, _) => {}
         }

@@ -105,6 +105,8 @@ pub struct ClientRegistration {
     pub token_hashes: Vec<String>,
     /// The scopes they may have, blank separated.
     pub scopes: String,
+    /// The most clients that registered themselves there are at a time.
+    pub max_clients: u32,
 }
 
 /// Rules of signing up.
@@ -237,6 +239,7 @@ impl Default for ClientRegistration {
             needs_token: true,
             token_hashes: Vec::new(),
             scopes: "openid profile email legal_entity offline_access".to_owned(),
+            max_clients: 1_000,
         }
     }
 }

@@ -508,6 +508,9 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         let wish = "at most 100, each the SHA-256 of a token as 43 characters of base64url";
         return Err(Refusal::invalid("client_registration.token_hashes", wish));
     }
+    if settings.client_registration.max_clients > 100_000 {
+        return Err(Refusal::invalid("client_registration.max_clients", "at most 100000"));
+    }
     if !matches!(settings.sign_up.join.as_str(), "auto" | "pending" | "off") {
         return Err(Refusal::invalid("sign_up.join", "one of auto, pending, off"));
     }

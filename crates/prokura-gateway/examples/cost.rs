@@ -263,7 +263,7 @@ async fn gateway(upstream: &str, file: &str) {
             };
             let token = AccessToken {
                 issuer: Arc::clone(&issuer),
-                audience: Arc::clone(&issuer),
+                audience: Arc::clone(&issuer).into(),
                 subject: "f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned(),
                 id: format!("f81d4fae-7dec-11d0-a765-{number:012}").parse().unwrap(),
                 issued_at: now,

@@ -32,11 +32,11 @@ impl Proof {
     }
 
     fn check(self, standing: &Standing, now: Timestamp) -> Result<(), Refusal> {
-        let is_sure = standing.is_multi_factor || !self.is_multi_factor;
-        let is_young = self.max_age_seconds.is_none_or(|seconds| {
-            standing.authenticated_at.is_some_and(|at| now.millis_since(at) <= i64::from(seconds) * 1000)
-        });
-        if is_sure && is_young { Ok(()) } else { Err(Refusal::ProofNeeded(self)) }
+        if standing.has_proven(self.is_multi_factor, self.max_age_seconds, now) {
+            Ok(())
+        } else {
+            Err(Refusal::ProofNeeded(self))
+        }
     }
 }
 

@@ -282,7 +282,7 @@ impl Gateway {
         let token = self.0.verifier.examine(text, now).map_err(|_| Refusal::InvalidCredential)?;
         let is_for_this = match &route.audience {
             None => token.is_for_everything(),
-            Some(audience) => **audience == *token.token.audience,
+            Some(audience) => token.token.audience.contains(audience),
         };
         if !is_for_this {
             return Err(Refusal::InvalidCredential);

@@ -61,12 +61,26 @@ impl Params {
         Ok(found)
     }
 
+    /// Every value of `name` that is not empty, for the few that may come more than once.
+    pub fn all<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p str> {
+        self.0.iter().filter(move |(found, value)| found == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
     /// Refuses any name that came twice.
     ///
     /// # Errors
     /// [`Repeated`].
     pub fn refuse_repeated(&self) -> Result<(), Repeated> {
-        self.0.iter().try_for_each(|(name, _)| self.one(name).map(|_| ()))
+        self.refuse_repeated_but(&[])
+    }
+
+    /// Refuses any name that came twice, but for `names`.
+    ///
+    /// # Errors
+    /// [`Repeated`].
+    pub fn refuse_repeated_but(&self, names: &[&str]) -> Result<(), Repeated> {
+        let mut others = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        others.try_for_each(|(name, _)| self.one(name).map(|_| ()))
     }
 
     /// Whether the flag `name` is set, as in `upsert=true`.
@@ -136,7 +150,8 @@ mod tests {
         assert!(params.one("d").is_err());
         assert_eq!(params.one("e").unwrap(), Some("2"));
         assert_eq!(params.one("f").unwrap(), None);
-        assert!(params.refuse_repeated().is_err());
+        assert!(params.refuse_repeated_but(&["a"]).is_err() && params.refuse_repeated_but(&["d"]).is_ok());
+        assert_eq!(Params::parse("r=1&s=3&r=&r=2").all("r").collect::<Vec<_>>(), ["1", "2"]);
         assert!(Params::parse("tenant=a&hybris-tenant=b").one_of(&["tenant", "hybris-tenant"]).is_err());
     }
 

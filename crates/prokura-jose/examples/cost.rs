@@ -51,7 +51,7 @@ fn per(what: &str, count: u32, work: impl Fn() -> bool) -> Result<(), Box<dyn Er
 /// Anna's token of five minutes, as large as an ordinary one.
 fn access_token(issuer: Arc<str>) -> Result<AccessToken, Box<dyn Error>> {
     Ok(AccessToken {
-        audience: issuer.clone(),
+        audience: issuer.clone().into(),
         issuer,
         subject: "anna".to_owned(),
         id: "jti1".parse()?,

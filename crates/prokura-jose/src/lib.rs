@@ -4,6 +4,7 @@
 //! Everything cryptographic of Prokura happens here and rests on one library, aws-lc. One parser reads every compact
 //! JWS, ours and a partner's, so no two places can understand one token differently.
 
+mod audience;
 mod base64url;
 pub mod dpop;
 pub mod feed;
@@ -18,6 +19,7 @@ mod testing;
 mod token;
 mod verify;
 
+pub use audience::{Audience, MAX_AUDIENCES};
 pub use json::parse_object as parse_json_object;
 pub use jws::{Claims, Rejection, VerifiedJws, verify_hs256, verify_jws};
 pub use key::{Algorithm, HmacKey, Jwks, JwsAlgorithm, KeyError, PublicKey, SigningKey};

@@ -68,7 +68,7 @@ pub(crate) fn issuer(tenant: &str) -> Arc<str> {
 pub(crate) fn token(standing: Standing) -> AccessToken {
     let issuer = issuer(standing.tenant.as_str());
     AccessToken {
-        audience: issuer.clone(),
+        audience: issuer.clone().into(),
         issuer,
         subject: "anna".to_owned(),
         id: id("jti1"),

@@ -4,7 +4,7 @@
 mod standing;
 
 use crate::{
-    HmacKey, KeyError, Rejection, SigningKey, base64url,
+    Audience, HmacKey, KeyError, Rejection, SigningKey, base64url,
     dpop::Thumbprint,
     json,
     jws::{Claims, MAX_TOKEN, take_string},
@@ -33,8 +33,8 @@ pub struct ActorClaim {
 pub struct AccessToken {
     /// `iss`: the tenant's issuer.
     pub issuer: Arc<str>,
-    /// `aud`: the issuer, for whatever is the tenant's; or the one resource the token is for (RFC 8707).
-    pub audience: Arc<str>,
+    /// `aud`: the issuer, for whatever is the tenant's; or the resources the token is for (RFC 8707).
+    pub audience: Audience,
     /// `sub`: the customer, the guest or the client.
     pub subject: String,
     /// `jti`: never the same twice.
@@ -56,7 +56,7 @@ pub struct AccessToken {
 pub struct TokenMinter {
     key: Arc<SigningKey>,
     issuer: Arc<str>,
-    audience: Arc<str>,
+    audience: Audience,
     /// The encoded header and the dot behind it.
     head: String,
     /// The claims up to and with the colon before the value of `sub`, of tokens for the usual audience.
@@ -67,6 +67,7 @@ impl TokenMinter {
     /// A minter for tokens of `issuer` for `audience`.
     pub fn new(key: Arc<SigningKey>, issuer: Arc<str>, audience: Arc<str>) -> Self {
         let head = head(&key, ACCESS_TOKEN_TYPE);
+        let audience = Audience::from(audience);
         let opening = opening(&issuer, &audience);
         Self { key, issuer, audience, head, opening }
     }
@@ -76,8 +77,8 @@ impl TokenMinter {
         &self.issuer
     }
 
-    /// The usual audience; what [`AccessToken::audience`] is unless the token is for one resource alone.
-    pub fn audience(&self) -> &Arc<str> {
+    /// The usual audience; what [`AccessToken::audience`] is unless the token is for resources alone.
+    pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
@@ -112,7 +113,7 @@ impl TokenMinter {
 
 impl AccessToken {
     /// Reads verified claims; every one of them must make sense.
-    pub(crate) fn from_claims(issuer: Arc<str>, audience: Arc<str>, mut claims: Claims) -> Result<Self, Rejection> {
+    pub(crate) fn from_claims(issuer: Arc<str>, audience: Audience, mut claims: Claims) -> Result<Self, Rejection> {
         let id = standing::required(&mut claims.others, "jti")?;
         let standing = standing::read(&mut claims.others)?;
         let bound_to = read_key(claims.others.swap_remove("cnf"))?;
@@ -132,11 +133,11 @@ impl AccessToken {
 }
 
 /// The claims up to and with the colon before the value of `sub`.
-fn opening(issuer: &str, audience: &str) -> Vec<u8> {
+fn opening(issuer: &str, audience: &Audience) -> Vec<u8> {
     let mut opening = b"{\"iss\":".to_vec();
     json::write_string(issuer, &mut opening);
     opening.extend_from_slice(b",\"aud\":");
-    json::write_string(audience, &mut opening);
+    audience.write(&mut opening);
     opening.extend_from_slice(b",\"sub\":");
     opening
 }

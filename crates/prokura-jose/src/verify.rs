@@ -6,7 +6,7 @@ mod cache;
 mod revoked;
 
 use crate::{
-    AccessToken, JwsAlgorithm, PublicKey, Rejection,
+    AccessToken, Audience, JwsAlgorithm, PublicKey, Rejection,
     jws::{Claims, Compact},
     token::ACCESS_TOKEN_TYPE,
 };
@@ -46,7 +46,7 @@ struct State {
 struct Trust {
     tenant: TenantId,
     issuer: Arc<str>,
-    audience: Arc<str>,
+    audience: Audience,
     keys: HashMap<Box<str>, PublicKey>,
 }
 
@@ -57,7 +57,7 @@ pub struct VerifiedToken {
     text: Box<str>,
     key: PublicKey,
     /// What a token had to name to count for everything of the tenant, when this one was verified.
-    usual_audience: Arc<str>,
+    usual_audience: Audience,
     /// The version of keys and revocations it was last held against; 0 before the first time.
     checked: AtomicU64,
     /// From when on it is revoked, in milliseconds; `i64::MAX` when it is not.
@@ -88,7 +88,7 @@ impl TokenVerifier {
     /// from now on, cached or not. The same again changes nothing.
     pub fn set_keys(&self, tenant: TenantId, issuer: Arc<str>, audience: Arc<str>, keys: Vec<PublicKey>) {
         let keys = keys.into_iter().filter_map(|key| Some((Box::from(key.kid()?), key))).collect();
-        let trust = Trust { tenant, issuer, audience, keys };
+        let trust = Trust { tenant, issuer, audience: Audience::from(audience), keys };
         let mut state = self.state.write();
         if state.tenants.get(&trust.tenant).is_some_and(|known| **known == trust) {
             return;
@@ -109,7 +109,7 @@ impl TokenVerifier {
     }
 
     /// Verifies a bearer token that counts for everything of its tenant: form, type, issuer, audience, time, signature,
-    /// and whether it was revoked. A token that is bound to a key, or for one resource alone, does not.
+    /// and whether it was revoked. A token that is bound to a key, or for resources alone, does not.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, Rejection> {
         let verified = self.find(token, now, true)?;
         if !verified.is_for_everything() {
@@ -204,8 +204,8 @@ impl TokenVerifier {
         let claims = Claims::parse(&compact.payload)?;
         let trust = self.state.read().issuers.get(claims.issuer.as_str()).cloned().ok_or(Rejection::WrongIssuer)?;
         let audience = match claims.audience.as_slice() {
-            [one] if **one == *trust.audience => Arc::clone(&trust.audience),
-            [one] if !wants_usual => Arc::from(one.as_str()),
+            [one] if trust.audience.is_only(one) => trust.audience.clone(),
+            several if !wants_usual => Audience::of(several).ok_or(Rejection::WrongAudience)?,
             _ => return Err(Rejection::WrongAudience),
         };
         claims.check_time(now)?;
@@ -280,7 +280,7 @@ struct Extension {
 }
 
 impl VerifiedToken {
-    /// Whether it counts for everything of its tenant, and not for one resource alone.
+    /// Whether it counts for everything of its tenant, and not for resources alone.
     pub fn is_for_everything(&self) -> bool {
         self.token.audience == self.usual_audience
     }

@@ -1,7 +1,7 @@
 //! What is asked of whoever comes: a pure rule over a standing.
 
 use crate::refusal::Refusal;
-use prokura_domain::{Scope, Scopes, Standing, Subject};
+use prokura_domain::{Scope, Scopes, Standing, Subject, Timestamp};
 
 /// How much is known of who comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,10 +21,18 @@ pub(crate) struct Demand {
     pub(crate) level: Level,
     pub(crate) allows_machines: bool,
     pub(crate) scopes: Scopes,
+    pub(crate) login: Login,
+}
+
+/// How surely and how lately the customer must have proven who they are (RFC 9470).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) is_multi_factor: bool,
+    pub(crate) max_age_seconds: Option<u32>,
 }
 
 impl Demand {
-    pub(crate) fn check(&self, standing: &Standing) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, standing: &Standing, now: Timestamp) -> Result<(), Refusal> {
         let is_high_enough = match (&standing.subject, self.level) {
             (Subject::Service, _) => self.allows_machines,
             (Subject::Guest, level) => level == Level::Guest,
@@ -34,10 +42,15 @@ impl Demand {
         if !is_high_enough {
             return Err(Refusal::WrongLevel);
         }
-        if self.scopes.is_subset(&standing.scopes) {
+        if !self.scopes.is_subset(&standing.scopes) {
+            return Err(Refusal::MissingScope(self.scopes.to_string()));
+        }
+        // Nobody logs in again for a machine: its scopes are what there is to ask.
+        let is_machine = standing.subject == Subject::Service;
+        if is_machine || standing.has_proven(self.login.is_multi_factor, self.login.max_age_seconds, now) {
             Ok(())
         } else {
-            Err(Refusal::MissingScope(self.scopes.to_string()))
+            Err(Refusal::LoginNeeded(self.login))
         }
     }
 
@@ -51,6 +64,8 @@ impl Demand {
 mod tests {
     use super::*;
     use prokura_domain::ActingFor;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_760_000_000);
 
     fn standing(subject: Subject, is_acting: bool) -> Standing {
         let acting_for = ActingFor {
@@ -86,14 +101,39 @@ mod tests {
             (Level::LegalEntity, false, false, true, false),
         ] {
             let mut demand = Demand { level, ..Demand::default() };
-            assert_eq!(demand.check(&standing(Subject::Guest, false)).is_ok(), guest, "{level:?}");
-            assert_eq!(demand.check(&standing(customer(), false)).is_ok(), alone, "{level:?}");
-            assert_eq!(demand.check(&standing(customer(), true)).is_ok(), acting, "{level:?}");
-            assert_eq!(demand.check(&standing(Subject::Service, false)).is_ok(), machine, "{level:?}");
+            assert_eq!(demand.check(&standing(Subject::Guest, false), NOW).is_ok(), guest, "{level:?}");
+            assert_eq!(demand.check(&standing(customer(), false), NOW).is_ok(), alone, "{level:?}");
+            assert_eq!(demand.check(&standing(customer(), true), NOW).is_ok(), acting, "{level:?}");
+            assert_eq!(demand.check(&standing(Subject::Service, false), NOW).is_ok(), machine, "{level:?}");
             demand.allows_machines = true;
-            assert_eq!(demand.check(&standing(Subject::Service, false)), Ok(()), "{level:?}");
+            assert_eq!(demand.check(&standing(Subject::Service, false), NOW), Ok(()), "{level:?}");
             demand.add("orders.write".parse().unwrap());
-            assert!(demand.check(&standing(customer(), true)).is_err(), "a scope is missing");
+            assert!(demand.check(&standing(customer(), true), NOW).is_err(), "a scope is missing");
         }
+    }
+
+    #[test]
+    fn a_surer_or_newer_login_can_be_asked_for() {
+        let mut ann = standing(Subject::Customer("ann".parse().unwrap()), true);
+        ann.authenticated_at = Some(NOW.plus_seconds(-60));
+        for (is_multi_factor, max_age_seconds, by_password, by_passkey) in [
+            (false, None, true, true),
+            (true, None, false, true),
+            (false, Some(60), true, true),
+            (true, Some(60), false, true),
+            (true, Some(59), false, false),
+            (false, Some(59), false, false),
+        ] {
+            let demand = Demand { login: Login { is_multi_factor, max_age_seconds }, ..Demand::default() };
+            for (is_sure, expected) in [(false, by_password), (true, by_passkey)] {
+                ann.is_multi_factor = is_sure;
+                assert_eq!(demand.check(&ann, NOW).is_ok(), expected, "{demand:?} {is_sure}");
+            }
+            let machines = Demand { allows_machines: true, ..demand };
+            assert_eq!(machines.check(&standing(Subject::Service, false), NOW), Ok(()), "a machine logs in nowhere");
+        }
+        let recent = Demand { login: Login { max_age_seconds: Some(60), ..Login::default() }, ..Demand::default() };
+        ann.authenticated_at = None;
+        assert!(recent.check(&ann, NOW).is_err(), "a login nobody knows the time of is no login");
     }
 }

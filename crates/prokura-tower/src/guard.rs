@@ -12,6 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -60,7 +61,23 @@ impl Guard {
         self
     }
 
-    /// Lets machines (client credentials) through as well, within the scopes.
+    /// Asks for a login by two factors, or by a passkey, which counts as two. Who has less is challenged with the
+    /// `acr_values` that the client sends its next authorization request with (RFC 9470).
+    #[must_use]
+    pub fn require_multi_factor(mut self) -> Self {
+        self.demand.login.is_multi_factor = true;
+        self
+    }
+
+    /// Asks for a login at most so long ago, in whole seconds. Who logged in before that is challenged with the `max_age`
+    /// of the next authorization request (RFC 9470). A token tells the login it was issued after.
+    #[must_use]
+    pub fn max_login_age(mut self, age: Duration) -> Self {
+        self.demand.login.max_age_seconds = Some(u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
+        self
+    }
+
+    /// Lets machines (client credentials) through as well, within the scopes; a login is not asked of them.
     #[must_use]
     pub fn allow_machines(mut self) -> Self {
         self.demand.allows_machines = true;
@@ -92,13 +109,13 @@ impl Guard {
         };
         let is_for_this = match &self.audience {
             None => verified.is_for_everything(),
-            Some(audience) => *audience == verified.token.audience,
+            Some(audience) => verified.token.audience.contains(audience),
         };
         if !is_for_this {
             return Err(Refusal::InvalidToken);
         }
         self.check_key(&verified, (&token, proof.as_deref()), &method, &path)?;
-        self.demand.check(&verified.token.standing)?;
+        self.demand.check(&verified.token.standing, self.issuer.now())?;
         Ok(Caller::new(verified))
     }
 

@@ -1,6 +1,9 @@
-//! Why a request does not pass, and what its sender is told (RFC 6750 section 3, RFC 9449 section 7.1).
+//! Why a request does not pass, and what its sender is told (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470
+//! section 3).
 
+use crate::demand::Login;
 use http::{HeaderValue, Response, StatusCode, header};
+use prokura_domain::ACR_MULTI;
 
 /// Why a request does not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +20,30 @@ pub(crate) enum Refusal {
     WrongLevel,
     /// These scopes are needed.
     MissingScope(String),
+    /// A surer or newer login is needed.
+    LoginNeeded(Login),
     /// The keys of the issuer cannot be had.
     NoKeys,
+}
+
+impl Login {
+    /// The challenge a client answers by another authorization with these parameters.
+    fn challenge(self) -> String {
+        let mut challenge = r#"Bearer error="insufficient_user_authentication""#.to_owned();
+        if self.is_multi_factor {
+            challenge = format!(r#"{challenge}, acr_values="{ACR_MULTI}""#);
+        }
+        if let Some(seconds) = self.max_age_seconds {
+            challenge = format!(r#"{challenge}, max_age="{seconds}""#);
+        }
+        challenge
+    }
 }
 
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken | Self::InvalidToken | Self::InvalidProof => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::InvalidToken | Self::InvalidProof | Self::LoginNeeded(_) => StatusCode::UNAUTHORIZED,
             Self::Ambiguous => StatusCode::BAD_REQUEST,
             Self::WrongLevel | Self::MissingScope(_) => StatusCode::FORBIDDEN,
             Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
@@ -39,6 +58,7 @@ impl Refusal {
             Self::InvalidProof => Some(r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#.to_owned()),
             // A scope has neither quote nor backslash.
             Self::MissingScope(scopes) => Some(format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#)),
+            Self::LoginNeeded(login) => Some(login.challenge()),
             Self::WrongLevel | Self::NoKeys => None,
         }
     }
@@ -51,6 +71,7 @@ impl Refusal {
             Self::InvalidProof => "the token is bound to a key, and the proof of it is missing or wrong",
             Self::WrongLevel => "the token is good, but not for this",
             Self::MissingScope(_) => "the token lacks a scope",
+            Self::LoginNeeded(_) => "a surer or newer login is needed",
             Self::NoKeys => "tokens cannot be checked now; try again",
         }
     }

@@ -11,6 +11,7 @@ mod introspect;
 mod metadata;
 mod register;
 mod request;
+mod target;
 mod token;
 mod userinfo;
 

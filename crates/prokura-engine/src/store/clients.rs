@@ -3,6 +3,7 @@
 use super::{Reader, Row, StoreError, Tx, from_json, params, to_json};
 use crate::Registration;
 use prokura_domain::{ClientId, ClientKind, RefreshPolicy, TenantId, Timestamp};
+use prokura_jose::SecretHash;
 
 /// A client as stored.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub(crate) struct NewClient<'a> {
     pub(crate) refresh_seconds: Option<u32>,
     pub(crate) registration: &'a Registration,
     pub(crate) settings_json: &'a str,
+    /// What opens the registration of a client that made itself.
+    pub(crate) registration_hash: Option<&'a SecretHash>,
 }
 
 /// How a refresh policy is spelled in its two columns.
@@ -100,6 +103,34 @@ impl Reader {
         row.map(|row| client_row(&row)).transpose()
     }
 
+    /// What opens the registration of a client that made itself; `None` for the others.
+    pub(crate) async fn registration_hash(
+        &mut self,
+        tenant: &TenantId,
+        client: &ClientId,
+    ) -> Result<Option<SecretHash>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT registration_hash FROM clients
+                  WHERE tenant_id = $1 AND id = $2 AND registration_hash IS NOT NULL",
+                params![tenant, client],
+            )
+            .await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
+    /// How many clients registered themselves.
+    pub(crate) async fn registered_clients(&mut self, tenant: &TenantId) -> Result<u64, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT COUNT(*) FROM clients WHERE tenant_id = $1 AND registration_hash IS NOT NULL",
+                params![tenant],
+            )
+            .await?;
+        let count: i64 = row.map(|row| row.get(0)).transpose()?.unwrap_or_default();
+        Ok(count.unsigned_abs())
+    }
+
     /// Clients after `after`, by id.
     pub(crate) async fn clients(
         &mut self,
@@ -135,8 +166,9 @@ impl Tx<'_> {
             .execute(
                 "INSERT INTO clients (tenant_id, id, name, kind, state, secret_hash, scopes, grants, refresh_policy,
                                       leeway_seconds, access_seconds, refresh_seconds, settings_json, version,
-                                      created_at, modified_at, registration_json, needs_proof)
-                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, $14, $15)
+                                      created_at, modified_at, registration_json, needs_proof,
+                                      registration_hash)
+                 VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, $14, $15, $16)
                  ON CONFLICT DO NOTHING",
                 params![
                     tenant,
@@ -153,11 +185,36 @@ impl Tx<'_> {
                     client.settings_json,
                     now,
                     registration,
-                    client.registration.needs_proof()
+                    client.registration.needs_proof(),
+                    client.registration_hash
                 ],
             )
             .await?;
         Ok(changed == 1)
+    }
+
+    /// Deletes a client that registered itself, with what people allowed it; its tokens are the caller's to end. `false`
+    /// when there is none.
+    pub(crate) async fn delete_registered_client(
+        &mut self,
+        tenant: &TenantId,
+        client: &ClientId,
+    ) -> Result<bool, StoreError> {
+        let gone = self
+            .execute(
+                "DELETE FROM clients WHERE tenant_id = $1 AND id = $2 AND registration_hash IS NOT NULL",
+                params![tenant, client],
+            )
+            .await?;
+        if gone == 1 {
+            for statement in [
+                "DELETE FROM consents WHERE tenant_id = $1 AND client_id = $2",
+                "DELETE FROM tenant_names WHERE tenant_id = $1 AND kind = 'client' AND name = $2",
+            ] {
+                self.execute(statement, params![tenant, client]).await?;
+            }
+        }
+        Ok(gone == 1)
     }
 
     /// Replaces what may be changed of a client; `false` when it is not there or `version` is stale.

@@ -91,7 +91,7 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) acting_for: Option<ActingFor>,
     /// What was granted at the native door; `None`: whatever the customer may do.
     pub(crate) scope: Option<String>,
-    /// The one resource its access tokens are for.
+    /// The resources its access tokens are for, separated by blanks; `None` for everything.
     pub(crate) audience: Option<String>,
     /// The key whoever presents the token must show (RFC 9449 section 5).
     pub(crate) bound_to: Option<Thumbprint>,

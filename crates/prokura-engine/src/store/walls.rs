@@ -213,6 +213,8 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     authorization(tenant, &id("au-1"));
     authorization_by_code(tenant, &SecretHash::of("code"));
     choices_of(tenant, &id("ann"), Some(&id("le-1")), 9);
+    registration_hash(tenant, &id("sf"));
+    registered_clients(tenant);
     consent(tenant, &id("ann"), &id("sf"));
     cookie_session(tenant, &cast.token, NOW);
     totp(tenant, &id("ann"));
@@ -388,6 +390,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     set_authorization_family(tenant, &id("au-2"), &cast.family);
     touch_cookie_session(tenant, &cast.token, Some(&id("le-2")), LATER);
     use_once(tenant, "k", &SecretHash::of("other"), LATER);
+    delete_registered_client(tenant, &id("sf"));
     delete_category(tenant, "cat");
     delete_group(tenant, &id("group"));
     delete_location(tenant, &id("loc"));

@@ -130,9 +130,13 @@ async fn s32_a_token_for_one_resource_passes_where_the_route_names_it() {
         {"path": "/", "upstream": "UPSTREAM", "require": "customer"}"#;
     let gateway = start_with(routes, "").await;
     let bearer = |audience| format!("Authorization: Bearer {}\r\n", gateway.token_with(&ANNA, 300, None, audience));
-    for (audience, orders, rest) in
-        [(None, 401, 200), (Some("https://orders.example"), 200, 401), (Some("https://other.example"), 401, 401)]
-    {
+    for (audience, orders, rest) in [
+        (None, 401, 200),
+        (Some("https://orders.example"), 200, 401),
+        (Some("https://other.example"), 401, 401),
+        (Some("urn:stock https://orders.example"), 200, 401),
+        (Some("urn:stock urn:other"), 401, 401),
+    ] {
         assert_eq!(gateway.get("/orders", &bearer(audience)).await.status, orders, "{audience:?}");
         assert_eq!(gateway.get("/cart", &bearer(audience)).await.status, rest, "{audience:?}");
     }

@@ -9,7 +9,7 @@ use prokura_domain::{ActingFor, Clock, Revocation, RevocationKind, Scopes, Stand
 use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving, Using};
 use prokura_http::server::{Limits, serve};
 use prokura_jose::{
-    AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier,
+    AccessToken, Algorithm, Audience, SigningKey, TokenMinter, TokenVerifier,
     dpop::{Proof, Thumbprint},
 };
 use std::{
@@ -168,7 +168,7 @@ impl Running {
         self.token_with(who, seconds, None, None)
     }
 
-    /// A token that is bound to a key, or for one resource alone.
+    /// A token that is bound to a key, or for resources alone, separated by blanks.
     pub(crate) fn token_with(
         &self,
         who: &Who,
@@ -181,7 +181,10 @@ impl Running {
         let number = self.tokens.fetch_add(1, Ordering::SeqCst);
         let token = AccessToken {
             issuer: Arc::clone(minter.issuer()),
-            audience: audience.map_or_else(|| Arc::clone(minter.audience()), Arc::from),
+            audience: audience.map_or_else(
+                || minter.audience().clone(),
+                |names| Audience::of(&names.split(' ').collect::<Vec<_>>()).unwrap(),
+            ),
             subject: who.customer.unwrap_or("guest").to_owned(),
             id: format!("t{number}").parse().unwrap(),
             issued_at: now,

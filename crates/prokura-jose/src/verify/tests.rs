@@ -73,10 +73,10 @@ fn s40_a_key_of_another_tenant_is_refused_even_under_the_same_name() {
     assert_eq!(verdict(&both, &minted(&theirs, anna("acme")), NOW), Err(Rejection::BadSignature));
     // In its own name, for us, or with our tenant in its claims.
     let crossed = TokenMinter::new(theirs.clone(), issuer("other"), issuer("acme"));
-    let for_us = crate::AccessToken { audience: issuer("acme"), ..token(anna("other")) };
+    let for_us = crate::AccessToken { audience: issuer("acme").into(), ..token(anna("other")) };
     let crossed = crossed.mint(&for_us).expect("minted");
     assert_eq!(verdict(&both, &crossed, NOW), Err(Rejection::WrongAudience));
-    let posing = crate::AccessToken { audience: issuer("other"), ..token(anna("acme")) };
+    let posing = crate::AccessToken { audience: issuer("other").into(), ..token(anna("acme")) };
     let posing = minter(&theirs, "other").mint(&posing).expect("minted");
     assert_eq!(verdict(&both, &posing, NOW), Err(Rejection::BadClaims));
 
@@ -105,6 +105,24 @@ fn s32_a_token_for_one_resource_counts_for_nothing_else() {
     for _ in 0..2 {
         assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongAudience));
         assert_eq!(verifier.examine(&text, NOW).expect("valid").token, narrow);
+    }
+}
+
+#[test]
+fn s32_a_token_for_several_resources_counts_for_each_and_for_nothing_else() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, "acme");
+    let of =
+        |names: &[&str]| crate::AccessToken { audience: crate::Audience::of(names).unwrap(), ..token(anna("acme")) };
+    // Not even with the issuer among them: whoever looks for the whole tenant wants nobody beside it.
+    for names in [["https://orders.example", "urn:stock"], [&issuer("acme"), "urn:stock"]] {
+        let several = of(&names);
+        let text = minter(&key, "acme").mint(&several).expect("minted");
+        for _ in 0..2 {
+            assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongAudience));
+            let found = verifier.examine(&text, NOW).expect("valid");
+            assert!(found.token == several && !found.is_for_everything());
+        }
     }
 }
 

@@ -10,10 +10,10 @@ use prokura_jose::{
     Algorithm, Secret, SigningKey,
     dpop::{ProofMaker, Target},
 };
-use prokura_testkit::{Options, TestServer};
+use prokura_testkit::{Acme, Options, TestServer};
 use prokura_tower::{Caller, Guard, Issuer, IssuerError, Level};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 struct World {
     server: TestServer,
@@ -176,6 +176,50 @@ async fn s11_a_bound_token_needs_a_proof_for_this_service() {
     let fields = [("authorization", format!("DPoP {free}")), ("dpop", proof("GET", here, Some(&free), "6"))];
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(ask(&takes, &fields).await.0, StatusCode::UNAUTHORIZED, "a token that is bound to no key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_not_enough_is_answered_by_what_would_be() {
+    let acme = Acme::start_with(Options { is_own_issuer: true, ..Options::default() }).await;
+    let clock = Arc::clone(&acme.server.clock) as Arc<dyn Clock>;
+    let issuer = Issuer::builder(&acme.tenant.issuer).clock(clock).discover().await.unwrap();
+    let token = bearer(&acme.log_in("ann").await.access);
+    let age = |seconds| Guard::new(issuer.clone()).max_login_age(Duration::from_secs(seconds));
+    let (young, sure) = (service(age(60)), service(age(60).require_multi_factor()));
+    assert_eq!(ask(&young, &[("authorization", &token)]).await.0, StatusCode::OK);
+    let (status, challenge, body) = ask(&sure, &[("authorization", &token)]).await;
+    let wanted = r#"Bearer error="insufficient_user_authentication", acr_values="urn:prokura:acr:2fa", max_age="60""#;
+    assert_eq!((status, challenge.as_str()), (StatusCode::UNAUTHORIZED, wanted));
+    assert_eq!(body["detail"], "a surer or newer login is needed");
+    acme.server.advance(61);
+    let (status, challenge, _) = ask(&young, &[("authorization", &token)]).await;
+    let wanted = r#"Bearer error="insufficient_user_authentication", max_age="60""#;
+    assert_eq!((status, challenge.as_str()), (StatusCode::UNAUTHORIZED, wanted));
+    assert_eq!(ask(&service(age(61)), &[("authorization", &token)]).await.0, StatusCode::OK);
+    // A guest never logged in, and is no customer first of all.
+    let guest = bearer(&acme.guest().await.access);
+    assert_eq!(ask(&young, &[("authorization", &guest)]).await.0, StatusCode::FORBIDDEN);
+    let open = service(age(60).require(Level::Guest));
+    assert_eq!(ask(&open, &[("authorization", &guest)]).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s32_a_token_for_several_resources_passes_at_each() {
+    let world = World::new().await;
+    let issuer = world.issuer().await;
+    let of = ["https://orders.example", "urn:stock"];
+    let (engine, id) = (&world.server.engine, "bk".parse().unwrap());
+    let mut registration = engine.client(&world.tenant, &id).await.unwrap().registration;
+    registration.resources = of.map(str::to_owned).to_vec();
+    let change = ClientChange { registration: Some(registration), ..ClientChange::default() };
+    let (actor, origin) = (Actor::System, Origin::local("test"));
+    engine.update_client(&world.tenant, &id, &change, None, &actor, &origin).await.unwrap();
+    let both = bearer(&world.token(&of.map(|resource| ("resource", resource)), None).await);
+    for (audience, expected) in [(Some(of[0]), 200), (Some(of[1]), 200), (Some("urn:other"), 401), (None, 401)] {
+        let guard = Guard::new(issuer.clone()).allow_machines();
+        let guard = if let Some(audience) = audience { guard.audience(audience) } else { guard };
+        assert_eq!(ask(&service(guard), &[("authorization", &both)]).await.0, expected, "{audience:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,10 @@ struct RegistrationParts {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
+    /// Where it publishes them instead, fetched when it comes. Naming one of the two leaves the other out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    jwks_uri: Change<String>,
     /// Where it hears that a session it takes part in is over; null for nowhere.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
@@ -124,6 +128,7 @@ impl RegistrationParts {
             || self.origins.is_some()
             || self.auth_method.is_some()
             || self.jwks.is_some()
+            || !matches!(self.jwks_uri, Change::Keep)
             || !matches!(self.backchannel_logout_uri, Change::Keep)
             || self.backchannel_logout_session_required.is_some()
             || self.is_first_party.is_some()
@@ -138,6 +143,10 @@ impl RegistrationParts {
 
     /// `there` with what is named.
     fn over(self, there: Registration) -> Registration {
+        let is_uri_named = !matches!(self.jwks_uri, Change::Keep);
+        let mut jwks_uri = there.jwks_uri.filter(|_| self.jwks.is_none());
+        self.jwks_uri.apply(&mut jwks_uri, |uri| uri);
+        let jwks_before = there.jwks.filter(|_| !is_uri_named || jwks_uri.is_none());
         let mut backchannel_logout_uri = there.backchannel_logout_uri;
         self.backchannel_logout_uri.apply(&mut backchannel_logout_uri, |uri| uri);
         Registration {
@@ -154,7 +163,8 @@ impl RegistrationParts {
                 MethodWord::ClientSecretPost => AuthMethod::ClientSecretPost,
                 MethodWord::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
             }),
-            jwks: self.jwks.or(there.jwks),
+            jwks: self.jwks.or(jwks_before),
+            jwks_uri,
             is_first_party: self.is_first_party.unwrap_or(there.is_first_party),
             may_omit_pkce: self.may_omit_pkce.unwrap_or(there.may_omit_pkce),
             must_push: self.must_push.unwrap_or(there.must_push),
@@ -213,6 +223,9 @@ struct ClientView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
+    /// Where it publishes them instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     /// Where it hears that a session it takes part in is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<String>,
@@ -422,6 +435,7 @@ fn view(client: Client) -> ClientView {
             AuthMethod::PrivateKeyJwt => MethodWord::PrivateKeyJwt,
         },
         jwks: client.registration.jwks,
+        jwks_uri: client.registration.jwks_uri,
         backchannel_logout_uri: client.registration.backchannel_logout_uri,
         backchannel_logout_session_required: client.registration.backchannel_logout_session_required,
         is_first_party: client.registration.is_first_party,

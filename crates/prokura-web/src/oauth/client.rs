@@ -1,7 +1,7 @@
 //! A client's form, and how the client in it proves who it is. Parameters count from the form alone (S-04), and one
 //! request carries one set of credentials (S-01).
 
-use super::{fault::OauthFault, tenant};
+use super::{fault::OauthFault, target, tenant};
 use crate::Web;
 use axum::{
     body::Bytes,
@@ -66,7 +66,7 @@ impl FromRequest<Web> for ClientForm {
         let text = std::str::from_utf8(&bytes).map_err(|_| OauthFault::invalid_request("the body must be text"))?;
         let params = Params::parse(text);
         let key_proof = dpop_proof(&parts.headers).map(|proof| proof.map(|text| Secret::from(text.to_owned())));
-        params.refuse_repeated()?;
+        params.refuse_repeated_but(&target::NAMES)?;
         let (id, proof) = credentials(&parts.headers, &params)?;
         web.edge.check_client(&tenant, &id)?;
         let client = match web.edge.engine.prove_client(&tenant, &id, &proof, &origin).await {

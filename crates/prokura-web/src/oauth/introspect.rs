@@ -84,7 +84,9 @@ fn active(tenant: &Tenant, found: Introspection) -> Value {
         body.insert("auth_time".to_owned(), json!(at.seconds()));
     }
     if found.is_access_token {
-        body.insert("aud".to_owned(), json!(&*found.audience));
+        let names: Vec<_> = found.audience.names().collect();
+        let audience = if let [one] = names.as_slice() { json!(one) } else { json!(names) };
+        body.insert("aud".to_owned(), audience);
         body.insert("token_type".to_owned(), json!(token_type(found.bound_to.is_some())));
     }
     let act = found.actors.iter().rev().fold(None, |before: Option<Value>, actor| {

@@ -1,7 +1,7 @@
 //! What a client asks for at the authorization endpoint, read once and strictly. A fault before the redirect URI is
 //! known to be the client's own is shown to the person and sent nowhere (S-06).
 
-use super::{claims, fault::OauthFault};
+use super::{claims, fault::OauthFault, target};
 use prokura_domain::{ClientKind, Scopes};
 use prokura_engine::{AuthorizationRequest, Client, Prompt, ResponseMode, SecurityProfile, grantable_scopes};
 use prokura_http::{Params, Repeated};
@@ -39,7 +39,7 @@ impl From<Repeated> for Wrong {
 
 /// Reads a request of `client` at `issuer`.
 pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<AuthorizationRequest, Wrong> {
-    params.refuse_repeated()?;
+    params.refuse_repeated_but(&["resource"])?;
     let registered = &client.registration;
     let redirect_uri = match params.one("redirect_uri")? {
         Some(uri) if registered.allows_redirect(uri) => uri.to_owned(),
@@ -103,11 +103,9 @@ pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<Aut
         login_hint: text("login_hint")?,
         ui_locales: text("ui_locales")?,
         legal_entity: text("legal_entity_id")?,
-        resource: match params.one("resource")? {
-            // The issuer stands for everything, as without a word.
-            Some(resource) if registered.resources.iter().any(|known| known == resource) => Some(resource.to_owned()),
-            Some(resource) if *resource != *issuer => return Err(answer("invalid_target")),
-            Some(_) | None => None,
+        resources: match target::resources(params, &["resource"], issuer) {
+            Some(wanted) if wanted.iter().all(|resource| registered.resources.contains(resource)) => wanted,
+            Some(_) | None => return Err(answer("invalid_target")),
         },
         dpop_jkt: match params.one("dpop_jkt")?.map(str::parse::<Thumbprint>).transpose() {
             Ok(key) => key.map(|key| key.to_string()),

@@ -1,7 +1,7 @@
 //! `POST {issuer}/token` (RFC 6749 section 3.2): codes, refresh tokens, machines' credentials. A legal entity may be
 //! chosen while refreshing; a refusal leaves the tokens as they were.
 
-use super::{client::ClientForm, fault::OauthFault};
+use super::{client::ClientForm, fault::OauthFault, target};
 use crate::Web;
 use axum::{
     Router,
@@ -68,7 +68,7 @@ async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault
         code: Secret::from(code.to_owned()),
         redirect_uri: form.params.one("redirect_uri")?.map(str::to_owned),
         code_verifier: form.params.one("code_verifier")?.map(|verifier| Secret::from(verifier.to_owned())),
-        resource: resource(form)?,
+        resources: resources(form)?,
     };
     Ok(web.edge.engine.redeem_code(&form.tenant, &request, &form.origin).await?)
 }
@@ -83,7 +83,7 @@ async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
         client: Some(form.client.id.clone()),
         legal_entity,
         scopes: scopes(form)?,
-        resource: resource(form)?,
+        resources: resources(form)?,
     };
     match web.edge.engine.refresh(&form.tenant, None, &request, &form.origin).await {
         // Nobody asked for another company: the one the tokens were for is no longer theirs.
@@ -155,7 +155,7 @@ async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> 
         subject: &verified.token,
         legal_entity: entity_wish(form)?,
         scopes: scopes(form)?,
-        resource: resource(form)?,
+        resources: resources(form)?,
         actor: actor.as_ref().map(|actor| &actor.token),
     };
     let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;
@@ -172,19 +172,14 @@ fn entity_wish(form: &ClientForm) -> Result<EntityWish, OauthFault> {
 }
 
 async fn client_credentials(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
-    let (scopes, resource) = (scopes(form)?, resource(form)?);
+    let (scopes, resources) = (scopes(form)?, resources(form)?);
     let engine = &web.edge.engine;
-    let audience = resource.as_deref();
-    Ok(engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), audience, &form.origin).await?)
+    Ok(engine.service_token(&form.tenant, &form.client.id, scopes.as_ref(), &resources, &form.origin).await?)
 }
 
-/// The one resource the token is to be for (RFC 8707), by either name of RFC 8693; two different ones are none.
-fn resource(form: &ClientForm) -> Result<Option<String>, OauthFault> {
-    match form.params.one_of(&["resource", "audience"]) {
-        // The issuer stands for everything, as without a word: then what was granted stays as it is.
-        Ok(resource) => Ok(resource.filter(|wanted| **wanted != *form.tenant.issuer).map(str::to_owned)),
-        Err(_) => Err(Refusal::WrongTarget.into()),
-    }
+/// The resources the token is to be for (RFC 8707), by either name of RFC 8693.
+fn resources(form: &ClientForm) -> Result<Vec<String>, OauthFault> {
+    target::resources(&form.params, &target::NAMES, &form.tenant.issuer).ok_or_else(|| Refusal::WrongTarget.into())
 }
 
 fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {

@@ -68,6 +68,9 @@ pub struct Registers {
     /// Its public keys, a JWK set in this file, `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub jwks_file: Option<PathBuf>,
+    /// Where it publishes them instead.
+    #[arg(long, value_name = "URI", conflicts_with = "jwks_file")]
+    pub jwks_uri: Option<String>,
     /// Nobody is asked for consent: it is the shop's own.
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub first_party: Option<bool>,

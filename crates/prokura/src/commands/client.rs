@@ -115,9 +115,11 @@ fn registration(said: Registers, before: Registration) -> anyhow::Result<Registr
     let listed = |said: Vec<String>, before: Vec<String>| {
         if said.is_empty() { before } else { said.into_iter().filter(|word| !word.is_empty()).collect() }
     };
-    let jwks = match said.jwks_file {
-        Some(file) => Some(json_from(&file)?),
-        None => before.jwks,
+    // Naming one of the two leaves the other out.
+    let (jwks, jwks_uri) = match (said.jwks_file, said.jwks_uri) {
+        (Some(file), _) => (Some(json_from(&file)?), None),
+        (None, Some(uri)) => (None, Some(uri)),
+        (None, None) => (before.jwks, before.jwks_uri),
     };
     Ok(Registration {
         redirect_uris: listed(said.redirect_uris, before.redirect_uris),
@@ -130,6 +132,7 @@ fn registration(said: Registers, before: Registration) -> anyhow::Result<Registr
             Method::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
         }),
         jwks,
+        jwks_uri,
         is_first_party: said.first_party.unwrap_or(before.is_first_party),
         must_push: said.must_push.unwrap_or(before.must_push),
         dpop_bound_access_tokens: said.dpop_bound_access_tokens.unwrap_or(before.dpop_bound_access_tokens),
@@ -178,6 +181,7 @@ fn view(client: &Client) -> Value {
         "origins": registration.origins,
         "auth_method": registration.auth_method,
         "jwks": registration.jwks,
+        "jwks_uri": registration.jwks_uri,
         "is_first_party": registration.is_first_party,
         "must_push": registration.must_push,
         "backchannel_logout_uri": registration.backchannel_logout_uri,

@@ -151,7 +151,7 @@ pub(crate) async fn refresh(
         client: None,
         legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().expect("an entity id"))),
         scopes: None,
-        resource: None,
+        resources: Vec::new(),
     };
     engine.refresh(tenant, None, &request, &origin()).await
 }

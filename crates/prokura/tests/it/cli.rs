@@ -146,6 +146,10 @@ fn what_a_client_registers_is_said_on_the_command_line() {
     assert_eq!((&changed["profile"], &changed["redirect_uris"]), (&made["profile"], &made["redirect_uris"]));
     assert_eq!(with(&["client", "register", "bank", "--resource", ""])["resources"], json!([]));
     assert_eq!(with(&["client", "register", "bank", "--profile", "standard"])["profile"], "standard");
+    let published = with(&["client", "register", "bank", "--jwks-uri", "https://bank.example/keys"]);
+    assert_eq!((&published["jwks_uri"], &published["jwks"]), (&json!("https://bank.example/keys"), &Value::Null));
+    let own = with(&["client", "register", "bank", "--jwks-file", keys]);
+    assert!(own["jwks_uri"].is_null() && own["jwks"].is_object(), "{own}");
     let wrong = desk.fails(&["client", "register", "bank", "--resource", "orders", "--tenant", "acme"], 1);
     assert!(wrong.contains("resources: "), "{wrong}");
     let nobody = desk.fails(&["client", "register", "nobody", "--may-act", "--tenant", "acme"], 1);

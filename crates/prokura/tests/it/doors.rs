@@ -267,14 +267,24 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
         Door::TokenExchange => {
             let client = engine.client(tenant, &client_id("sf")).await.unwrap();
             let subject = &keys.acting;
-            let request =
-                ExchangeToken { subject, legal_entity: EntityWish::Keep, scopes: None, resource: None, actor: None };
+            let request = ExchangeToken {
+                subject,
+                legal_entity: EntityWish::Keep,
+                scopes: None,
+                resources: Vec::new(),
+                actor: None,
+            };
             engine.exchange_token(tenant, &client, &request, &from).await
         }
         Door::AuthorizationCode => {
             let code = keys.codes.pop().expect("a code that was not used");
-            let request =
-                RedeemCode { client: client_id("sf"), code, redirect_uri: None, code_verifier: None, resource: None };
+            let request = RedeemCode {
+                client: client_id("sf"),
+                code,
+                redirect_uri: None,
+                code_verifier: None,
+                resources: Vec::new(),
+            };
             engine.redeem_code(tenant, &request, &from).await
         }
         Door::PartnerCode => {

@@ -130,7 +130,7 @@ async fn s40_tenants_whose_keys_have_the_same_kid_never_verify_each_others_token
     let mint = |key: &Arc<SigningKey>, issuer: &Arc<str>| {
         let mut says = says.clone();
         says.issuer = issuer.clone();
-        says.audience = issuer.clone();
+        says.audience = issuer.clone().into();
         TokenMinter::new(key.clone(), issuer.clone(), issuer.clone()).mint(&says).unwrap()
     };
     let (of_acme, of_beta) = (private(acme), private(beta));

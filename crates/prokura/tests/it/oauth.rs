@@ -1,5 +1,6 @@
 //! The native protocol through the front door: pages without scripts, codes, refresh, companies, log-out.
 
+mod client_keys;
 mod dpop;
 mod fapi;
 mod locks;

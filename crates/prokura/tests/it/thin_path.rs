@@ -72,7 +72,7 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
         client: None,
         legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().unwrap())),
         scopes: None,
-        resource: None,
+        resources: Vec::new(),
     };
     let first = logged_in.refresh.unwrap().token;
     let foreign = engine.refresh(&tenant, Some(bearer), &refresh(&first, Some("le-3")), &origin).await.unwrap_err();

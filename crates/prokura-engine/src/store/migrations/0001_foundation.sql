@@ -62,11 +62,14 @@ CREATE TABLE clients (
     needs_proof BIGINT NOT NULL CHECK (needs_proof IN (0, 1)),
     registration_json TEXT NOT NULL,
     settings_json TEXT NOT NULL,
+    -- What opens the registration of a client that made itself (RFC 7592), hashed; absent for the others.
+    registration_hash TEXT,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     modified_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX clients_that_registered ON clients (tenant_id) WHERE registration_hash IS NOT NULL;
 
 CREATE TABLE customers (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
@@ -542,6 +545,7 @@ CREATE TABLE consents (
     PRIMARY KEY (tenant_id, customer_id, client_id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
 );
+CREATE INDEX consents_by_client ON consents (tenant_id, client_id);
 
 -- The one truth about for whom. scope is what was granted at the native door; NULL: whatever the customer may do.
 CREATE TABLE token_families (

@@ -122,6 +122,7 @@ pub(super) fn client(client: &prokura_domain::ClientId) -> NewClient<'_> {
         refresh_seconds: None,
         registration: Box::leak(Box::default()),
         settings_json: "{}",
+        registration_hash: Some(Box::leak(Box::new(SecretHash::of("registration")))),
     }
 }
 

@@ -31,7 +31,7 @@ async fn s34_a_locked_session_changes_its_company_at_no_door(database: Database)
 
     let wish = async |legal_entity: EntityWish| {
         let request =
-            Refresh { refresh_token: refresh.clone(), client: None, legal_entity, scopes: None, resource: None };
+            Refresh { refresh_token: refresh.clone(), client: None, legal_entity, scopes: None, resources: Vec::new() };
         engine.refresh(tenant, None, &request, &origin()).await
     };
     let is_locked =
@@ -46,7 +46,7 @@ async fn s34_a_locked_session_changes_its_company_at_no_door(database: Database)
     let token = engine.verify(&kept.access_token).unwrap();
     let exchange = async |legal_entity: EntityWish| {
         let subject = &token.token;
-        let request = ExchangeToken { subject, legal_entity, scopes: None, resource: None, actor: None };
+        let request = ExchangeToken { subject, legal_entity, scopes: None, resources: Vec::new(), actor: None };
         engine.exchange_token(tenant, &client, &request, &origin()).await
     };
     assert!(is_locked(exchange(EntityWish::Of(entity("le-2"))).await));

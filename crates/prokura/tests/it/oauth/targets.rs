@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 on_both_databases!(
     s32_a_token_for_one_resource_counts_nowhere_else_and_grows_no_more,
+    s32_a_token_for_several_resources_is_narrowed_and_never_widened,
     an_actor_is_named_and_kept_and_only_who_may_acts,
     s30_a_signed_answer_is_for_who_asked_and_no_token,
     s12_scripts_of_strangers_get_no_answer,
@@ -71,7 +72,7 @@ async fn s32_a_token_for_one_resource_counts_nowhere_else_and_grows_no_more(data
     let again = exchange(&native, stock, &[("resource", issuer)]).await.json();
     assert_eq!(audience(text(&again, "access_token")), STOCK, "never wider again");
     let both = exchange(&native, stock, &[("resource", ORDERS), ("audience", STOCK)]).await;
-    assert_eq!(error(&both), refused("invalid_target"), "one resource for one token");
+    assert_eq!(error(&both), refused("invalid_target"), "one of them was not granted");
     native.register("web", |registration| registration.resources = vec![ORDERS.to_owned()]).await;
     assert_eq!(error(&exchange(&native, stock, &[]).await), refused("invalid_target"), "what was taken away is gone");
 
@@ -107,6 +108,71 @@ async fn s32_a_token_for_one_resource_counts_nowhere_else_and_grows_no_more(data
     let known = ask(&native, "rs", stranger.expose(), token, None).await.json();
     assert_eq!((&known["active"], &known["aud"]), (&json!(true), &json!(ORDERS)));
     assert_eq!(ask(&native, "web", &native.secret, token, None).await.json()["active"], json!(true));
+}
+
+async fn s32_a_token_for_several_resources_is_narrowed_and_never_widened(database: Database) {
+    let native = Native::new(database).await;
+    let (mut robot, issuer) = (native.robot(), native.world.tenant.issuer.to_string());
+    let third = "https://third.example";
+    let registered = [ORDERS, STOCK].map(str::to_owned).to_vec();
+    native.register("web", |registration| registration.resources = registered).await;
+    let aud = |answer: &Value| claims(text(answer, "access_token"))["aud"].clone();
+
+    // At the authorization endpoint: both, in the order they were asked for, and for the whole family.
+    let both = "&legal_entity_id=le-1&resource=https%3A%2F%2Forders.example%2Fapi&resource=urn%3Astock";
+    let answer = native.log_in(&mut robot, &native.authorize("web", both), "le-1").await;
+    let code = query(&location(&answer).unwrap())["code"].clone();
+    let tokens = native.redeem("web", &code).await.json();
+    assert_eq!(aud(&tokens), json!([ORDERS, STOCK]));
+    let token = text(&tokens, "access_token");
+    assert_eq!(native.userinfo(token).await.status, 401, "it is for these two alone");
+    let known = ask(&native, "web", &native.secret, token, None).await.json();
+    assert_eq!(known["aud"], json!([ORDERS, STOCK]));
+    let next = native.refresh("web", text(&tokens, "refresh_token"), &[("resource", STOCK)]).await.json();
+    assert_eq!(aud(&next), json!(STOCK), "one of them for this token");
+    let next = native.refresh("web", text(&next, "refresh_token"), &[]).await.json();
+    assert_eq!(aud(&next), json!([ORDERS, STOCK]), "and both again, which is what was granted");
+    for wider in [vec![("resource", third)], vec![("resource", ORDERS), ("resource", third)]] {
+        let wider = native.refresh("web", text(&next, "refresh_token"), &wider).await;
+        assert_eq!(error(&wider), refused("invalid_target"));
+    }
+    let answer = robot.get(&native.authorize("web", &format!("{both}&resource=https%3A%2F%2Fthird.example"))).await;
+    assert_eq!(query(&location(&answer).unwrap())["error"], "invalid_target", "one of them is not registered");
+
+    // By exchange: some of what the given token is for, by either name, and never another.
+    let token = text(&next, "access_token");
+    let kept = exchange(&native, token, &[]).await.json();
+    assert_eq!(aud(&kept), json!([ORDERS, STOCK]));
+    let kept = exchange(&native, token, &[("resource", STOCK), ("audience", ORDERS)]).await.json();
+    assert_eq!(aud(&kept), json!([STOCK, ORDERS]));
+    let one = exchange(&native, token, &[("resource", ORDERS), ("resource", ORDERS)]).await.json();
+    assert_eq!(aud(&one), json!(ORDERS), "the same twice is one");
+    let wider = exchange(&native, text(&one, "access_token"), &[("resource", ORDERS), ("resource", STOCK)]).await;
+    assert_eq!(error(&wider), refused("invalid_target"));
+    // The issuer stands for everything, so nobody stands beside it.
+    let whole = native.redeem("web", &native.code(&mut native.robot(), "web", "le-1").await).await.json();
+    let mixed = [("resource", issuer.as_str()), ("resource", ORDERS)];
+    assert_eq!(error(&exchange(&native, text(&whole, "access_token"), &mixed).await), refused("invalid_target"));
+    let several = [("resource", ORDERS), ("resource", STOCK)];
+    let narrow = native.refresh("web", text(&whole, "refresh_token"), &several).await.json();
+    assert_eq!(aud(&narrow), json!([ORDERS, STOCK]));
+    // What is taken away from the client is gone from the family as well.
+    native.register("web", |registration| registration.resources = vec![ORDERS.to_owned()]).await;
+    assert_eq!(error(&native.refresh("web", text(&next, "refresh_token"), &[]).await), refused("invalid_target"));
+    let left = native.refresh("web", text(&next, "refresh_token"), &[("resource", ORDERS)]).await.json();
+    assert_eq!(aud(&left), json!(ORDERS));
+    // Nothing else may come twice (S-04).
+    let twice = exchange(&native, text(&left, "access_token"), &[("scope", "openid"), ("scope", "openid")]).await;
+    assert_eq!(error(&twice), refused("invalid_request"));
+
+    // Who keeps one of them may ask about the token, who keeps another may not.
+    let server = &native.world.server;
+    let kind = ClientKind::Confidential;
+    let keeper = server.client(&native.world.tenant, "rs", kind, "", "", RefreshPolicy::Reuse).await.unwrap();
+    for (resource, expected) in [(third, false), (STOCK, true)] {
+        native.register("rs", |registration| registration.resources = vec![resource.to_owned()]).await;
+        assert_eq!(ask(&native, "rs", keeper.expose(), token, None).await.json()["active"], json!(expected));
+    }
 }
 
 async fn an_actor_is_named_and_kept_and_only_who_may_acts(database: Database) {

@@ -3,6 +3,10 @@
 use super::*;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("down")]
+struct Down;
+
 struct Still(AtomicI64);
 
 impl Clock for Still {
@@ -13,7 +17,7 @@ impl Clock for Still {
 
 struct Server {
     clock: Still,
-    shelf: Shelf<usize>,
+    shelf: Shelf<usize, Down>,
     asked: AtomicUsize,
 }
 
@@ -31,14 +35,14 @@ impl Server {
     }
 
     /// Its documents are numbered.
-    async fn answer(&self, max_age: Option<u32>, is_up: bool) -> Result<(usize, Option<u32>), ProviderFault> {
+    async fn answer(&self, max_age: Option<u32>, is_up: bool) -> Result<(usize, Option<u32>), Down> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         // Others get their turn to come for the same.
         tokio::task::yield_now().await;
-        if is_up { Ok((number, max_age)) } else { Err(ProviderFault::Nonsense("down")) }
+        if is_up { Ok((number, max_age)) } else { Err(Down) }
     }
 
-    async fn current(&self, max_age: Option<u32>, is_up: bool) -> Result<usize, ProviderFault> {
+    async fn current(&self, max_age: Option<u32>, is_up: bool) -> Result<usize, Down> {
         self.shelf.current(&self.clock, || self.answer(max_age, is_up)).await.map(|number| *number)
     }
 }
@@ -68,12 +72,8 @@ async fn s88_a_document_is_kept_for_a_day_while_its_server_is_away() {
     assert_eq!(server.current(None, false).await, Ok(1));
     assert_eq!(server.asked(), 3);
     server.advance(86_400 - 3_610);
-    assert_eq!(server.current(None, false).await, Err(ProviderFault::Nonsense("down")), "a day is over");
-    assert_eq!(
-        server.current(None, true).await,
-        Err(ProviderFault::Nonsense("down")),
-        "and nobody asks within seconds"
-    );
+    assert_eq!(server.current(None, false).await, Err(Down), "a day is over");
+    assert_eq!(server.current(None, true).await, Err(Down), "and nobody asks within seconds");
     server.advance(10);
     assert_eq!(server.current(None, true).await, Ok(5));
 }
@@ -91,7 +91,7 @@ async fn s88_many_reasons_to_ask_anew_are_one_question_a_minute() {
     server.advance(59);
     assert_eq!(*anew(true).await.unwrap(), 2, "not within a minute");
     server.advance(1);
-    assert_eq!(anew(false).await, Err(ProviderFault::Nonsense("down")));
+    assert_eq!(anew(false).await, Err(Down));
     assert_eq!(*anew(true).await.unwrap(), 2, "a failure counts, too");
     assert_eq!(server.current(None, false).await, Ok(2), "and takes nothing from others");
     assert_eq!(server.asked(), 3);

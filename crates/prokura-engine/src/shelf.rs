@@ -1,10 +1,9 @@
 //! A document of another server, remembered: fresh for as long as it says, fetched by one at a time, and kept a day longer
 //! when the server is away.
 
-use super::ProviderFault;
 use parking_lot::Mutex;
 use prokura_domain::{Clock, Timestamp};
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 /// How long a document is fresh that does not say, and how short and long one may say, in seconds.
 const USUAL_SECONDS: u32 = 3_600;
@@ -18,15 +17,15 @@ const RETRY_SECONDS: i64 = 10;
 const ANEW_SECONDS: i64 = 60;
 
 /// The place of one document.
-pub(super) struct Shelf<T> {
-    there: Mutex<There<T>>,
+pub(crate) struct Shelf<T, F> {
+    there: Mutex<There<T, F>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-struct There<T> {
+struct There<T, F> {
     document: Option<Document<T>>,
     /// The last failure since the document was fetched.
-    failure: Option<(Timestamp, ProviderFault)>,
+    failure: Option<(Timestamp, F)>,
     anew_at: Option<Timestamp>,
 }
 
@@ -36,7 +35,7 @@ struct Document<T> {
     fresh_until: Timestamp,
 }
 
-impl<T> Default for Shelf<T> {
+impl<T, F> Default for Shelf<T, F> {
     fn default() -> Self {
         Self {
             there: Mutex::new(There { document: None, failure: None, anew_at: None }),
@@ -45,7 +44,7 @@ impl<T> Default for Shelf<T> {
     }
 }
 
-impl<T> There<T> {
+impl<T, F: Clone> There<T, F> {
     fn fresh(&self, now: Timestamp) -> Option<Arc<T>> {
         let document = self.document.as_ref()?;
         (now < document.fresh_until).then(|| Arc::clone(&document.value))
@@ -58,7 +57,7 @@ impl<T> There<T> {
     }
 
     /// What a failure a moment ago leaves to say.
-    fn after_failure(&self, now: Timestamp) -> Option<Result<Arc<T>, ProviderFault>> {
+    fn after_failure(&self, now: Timestamp) -> Option<Result<Arc<T>, F>> {
         let (at, fault) = self.failure.as_ref()?;
         (now < at.plus_seconds(RETRY_SECONDS)).then(|| self.usable(now).ok_or_else(|| fault.clone()))
     }
@@ -73,11 +72,11 @@ impl<T> There<T> {
     }
 }
 
-impl<T> Shelf<T> {
+impl<T, F: Clone + Error + 'static> Shelf<T, F> {
     /// The document, fetched when it is not fresh.
-    pub(super) async fn current<F>(&self, clock: &dyn Clock, fetch: impl FnOnce() -> F) -> Result<Arc<T>, ProviderFault>
+    pub(crate) async fn current<A>(&self, clock: &dyn Clock, fetch: impl FnOnce() -> A) -> Result<Arc<T>, F>
     where
-        F: Future<Output = Result<(T, Option<u32>), ProviderFault>>,
+        A: Future<Output = Result<(T, Option<u32>), F>>,
     {
         let known = |now| {
             let there = self.there.lock();
@@ -97,10 +96,7 @@ impl<T> Shelf<T> {
         match fetched {
             Ok((value, max_age_seconds)) => Ok(there.keep(value, max_age_seconds, now)),
             Err(fault) => {
-                tracing::warn!(
-                    error = &fault as &dyn std::error::Error,
-                    "a document of an identity provider is missing"
-                );
+                tracing::warn!(error = &fault as &dyn Error, "a document of another server is missing");
                 there.failure = Some((now, fault.clone()));
                 there.usable(now).ok_or(fault)
             }
@@ -109,14 +105,14 @@ impl<T> Shelf<T> {
 
     /// The document, fetched anew because `known` was not enough; `known` itself when that comes too soon. What is there stays
     /// for others when it fails.
-    pub(super) async fn newer<F>(
+    pub(crate) async fn newer<A>(
         &self,
         clock: &dyn Clock,
         known: &Arc<T>,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<Arc<T>, ProviderFault>
+        fetch: impl FnOnce() -> A,
+    ) -> Result<Arc<T>, F>
     where
-        F: Future<Output = Result<(T, Option<u32>), ProviderFault>>,
+        A: Future<Output = Result<(T, Option<u32>), F>>,
     {
         let _turn = self.turn.lock().await;
         {
