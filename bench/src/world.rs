@@ -9,8 +9,8 @@ use prokura_domain::{
 };
 use prokura_engine::{
     Actor, AtBrowser, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine,
-    EntityWish, Granted, LegalEntityDetails, LogIn, NewAssignment, NewPassword, Origin, PageEntry, Profile, Refresh,
-    Site, Tenant, TenantSettings, Wishes,
+    EntityWish, Granted, LegalEntityDetails, LogIn, Manner, NewAssignment, NewPassword, Origin, PageEntry, Profile,
+    Refresh, Site, Tenant, TenantSettings, Wishes,
 };
 use prokura_jose::Secret;
 use std::{
@@ -139,7 +139,14 @@ impl World {
         let refresh_token = session.refresh.context("no refresh token")?.token;
         // Several at once share a flush.
         let legal_entity = EntityWish::Of(COMPANIES[0].parse()?);
-        let request = Refresh { refresh_token, client: None, legal_entity, scopes: None, resource: None };
+        let request = Refresh {
+            refresh_token,
+            client: None,
+            legal_entity,
+            scopes: None,
+            resources: Vec::new(),
+            manner: Manner::default(),
+        };
         let (request, mut refreshing) = (Arc::new(request), JoinSet::new());
         for _ in 0..extent.company_tokens {
             let (engine, tenant, request) = (engine.clone(), Arc::clone(&tenant), Arc::clone(&request));
@@ -147,11 +154,11 @@ impl World {
             if refreshing.len() == MANY
                 && let Some(granted) = refreshing.join_next().await
             {
-                self.company_tokens.push(granted??.access_token);
+                self.company_tokens.push(granted??.access_token()?);
             }
         }
         while let Some(granted) = refreshing.join_next().await {
-            self.company_tokens.push(granted??.access_token);
+            self.company_tokens.push(granted??.access_token()?);
         }
         Ok(())
     }
@@ -282,13 +289,13 @@ async fn application(engine: &Engine, tenant: &Tenant, id: &str, refresh_policy:
 }
 
 async fn guest(engine: &Engine, tenant: &Tenant, client: &str) -> Result<Granted> {
-    let request = BeginGuest { client: client.parse()?, wishes: Wishes::default() };
+    let request = BeginGuest::nameless(client.parse()?, Wishes::default());
     Ok(engine.begin_guest(tenant, &request, &origin()).await?)
 }
 
 async fn log_in(engine: &Engine, tenant: &Tenant, guest: &Granted, email: &str) -> Result<Granted> {
     let request = LogIn { email: Email::parse(email)?, password: Secret::from(PASSWORD.to_owned()) };
-    let bearer = Bearer { standing: &guest.standing };
+    let bearer = Bearer { standing: guest.standing() };
     Ok(engine.log_in(tenant, bearer, &request, &origin()).await?.granted)
 }
 
@@ -325,5 +332,5 @@ async fn buyer(engine: &Engine, tenant: &Tenant, number: usize) -> Result<Buyer>
         bail!("nobody here has a second factor");
     };
     let cookie = format!("prokura-{TENANT}={}; prokura-{TENANT}-browser={}", pages.cookie.expose(), secret.expose());
-    Ok(Buyer { email, cookie, refresh_token, guest_token: guest.access_token })
+    Ok(Buyer { email, cookie, refresh_token, guest_token: guest.access_token()? })
 }

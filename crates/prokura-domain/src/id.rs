@@ -87,6 +87,8 @@ macro_rules! id {
 
 id!(/// A shop and its belongings: lower-case letters and digits, 3 to 16 of them.
     TenantId, check_tenant);
+id!(/// A person's browser or device, before and after they log in. Knowing it proves nothing.
+    VisitorId);
 id!(/// A storefront of a tenant.
     SiteId);
 id!(/// A person who buys. Never used again, not even after erasure (S-31).

@@ -26,7 +26,7 @@ pub use customer::{CustomerKind, CustomerState, Email, InvalidEmail, PasswordFau
 pub use id::{
     AddressId, AssignmentId, AuditEventId, AuthorizationId, ClientId, CustomerId, FamilyId, GrantId, GroupId,
     InvalidId, InvitationId, KeyId, LegalEntityId, LocationId, OperatorId, PartnerIdpId, SegmentId, SessionId, SiteId,
-    TenantId, TokenId,
+    TenantId, TokenId, VisitorId,
 };
 pub use network::{IpPrefix, is_public_address};
 pub use policy::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, Redemption, RefreshPolicy, RefreshTokenState, Replay};

@@ -17,6 +17,12 @@ pub enum RefreshPolicy {
         /// Seconds after the rotation, at most [`MAX_LEEWAY_SECONDS`]; 0 allows no second use.
         leeway_seconds: u32,
     },
+    /// Single use as well, but a later use of a rotated token is refused and noted, and ends nothing: for dialects whose
+    /// clients race with themselves by design.
+    Once {
+        /// As of [`RefreshPolicy::Rotate`].
+        leeway_seconds: u32,
+    },
     /// The same string until it ends.
     Reuse,
     /// A new string each time; older ones of the family stay usable until the family ends as one.
@@ -55,6 +61,8 @@ pub enum Redemption {
 pub enum Replay {
     /// It has expired or was revoked; nothing further follows.
     Dead,
+    /// It was used before, outside any grace, and that ends nothing.
+    Refused,
     /// It was used before, outside any grace: the whole family must be revoked (S-27).
     Reused,
 }
@@ -68,15 +76,19 @@ impl RefreshPolicy {
         match (self, state) {
             (_, RefreshTokenState::Revoked) => Err(Replay::Dead),
             (_, RefreshTokenState::Active) if expires_at <= now => Err(Replay::Dead),
-            (Self::Rotate { .. } | Self::Family, RefreshTokenState::Active) => Ok(Redemption::Rotate),
+            (Self::Rotate { .. } | Self::Once { .. } | Self::Family, RefreshTokenState::Active) => {
+                Ok(Redemption::Rotate)
+            }
             (Self::Reuse, RefreshTokenState::Active) => Ok(Redemption::Keep),
             (Self::Family, RefreshTokenState::Rotated { .. }) if expires_at <= now => Err(Replay::Dead),
             (Self::Family, RefreshTokenState::Rotated { .. }) => Ok(Redemption::Rotate),
-            (Self::Rotate { leeway_seconds }, RefreshTokenState::Rotated { at, is_direct_predecessor: true })
-                if now.millis_since(at) < i64::from(leeway_seconds.min(MAX_LEEWAY_SECONDS)) * 1000 =>
-            {
+            (
+                Self::Rotate { leeway_seconds } | Self::Once { leeway_seconds },
+                RefreshTokenState::Rotated { at, is_direct_predecessor: true },
+            ) if now.millis_since(at) < i64::from(leeway_seconds.min(MAX_LEEWAY_SECONDS)) * 1000 => {
                 Ok(Redemption::Repeat)
             }
+            (Self::Once { .. }, RefreshTokenState::Rotated { .. }) => Err(Replay::Refused),
             (Self::Rotate { .. } | Self::Reuse, RefreshTokenState::Rotated { .. }) => Err(Replay::Reused),
         }
     }
@@ -105,6 +117,9 @@ mod tests {
             (rotate, rotated(10, true), LATER, Err(Replay::Reused)),
             (rotate, rotated(1, false), LATER, Err(Replay::Reused)),
             (strict, rotated(0, true), LATER, Err(Replay::Reused)),
+            (RefreshPolicy::Once { leeway_seconds: 0 }, RefreshTokenState::Active, LATER, Ok(Redemption::Rotate)),
+            (RefreshPolicy::Once { leeway_seconds: 0 }, rotated(0, true), LATER, Err(Replay::Refused)),
+            (RefreshPolicy::Once { leeway_seconds: 3 }, rotated(2, true), LATER, Ok(Redemption::Repeat)),
             (RefreshPolicy::Reuse, RefreshTokenState::Active, LATER, Ok(Redemption::Keep)),
             (RefreshPolicy::Reuse, RefreshTokenState::Active, NOW, Err(Replay::Dead)),
             (RefreshPolicy::Family, RefreshTokenState::Active, LATER, Ok(Redemption::Rotate)),

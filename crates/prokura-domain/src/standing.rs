@@ -2,7 +2,7 @@
 
 use crate::{
     AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, Scopes, SegmentId, SessionId, SiteId,
-    TenantId, Timestamp,
+    TenantId, Timestamp, VisitorId,
 };
 
 /// The most segments a token carries; a call answers for more.
@@ -60,6 +60,8 @@ pub struct Standing {
     pub has_more_segments: bool,
     /// The session; `None` for a service.
     pub session: Option<SessionId>,
+    /// Who came, known or not, where the client keeps a name for that over several sessions.
+    pub visitor: Option<VisitorId>,
     /// The token family; `None` for a service.
     pub family: Option<FamilyId>,
     /// Counts every change of customer or entity in the family.
@@ -73,6 +75,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// A name for who came that outlives their login: what a guest began is found by it after they logged in.
+    pub fn visitor(&self) -> Option<&str> {
+        self.visitor.as_ref().map(VisitorId::as_str).or(self.session.as_ref().map(SessionId::as_str))
+    }
+
     /// The customer, when there is one.
     pub fn customer(&self) -> Option<&CustomerId> {
         match &self.subject {

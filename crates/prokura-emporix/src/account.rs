@@ -130,7 +130,7 @@ async fn confirm(
     }
     let token = Secret::from(token);
     let logged_in = edge.engine.confirm_sign_up(&caller.tenant, caller.bearer(), &token, &caller.origin).await?;
-    Ok(Json(customer_token(&edge.engine, &caller.tenant, &logged_in.granted)).into_response())
+    Ok(Json(customer_token(&edge.engine, &caller.tenant, &logged_in.granted)?).into_response())
 }
 
 /// `POST /customer/{tenant}/signup/optin/refresh_token`

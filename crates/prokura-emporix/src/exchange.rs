@@ -156,11 +156,11 @@ async fn exchange(State(edge): State<Edge>, caller: Caller, params: Params) -> R
     let engine = &edge.engine;
     let granted =
         engine.exchange_partner_token(&caller.tenant, caller.bearer(), &partner, subject_token, &caller.origin).await?;
-    let mut token = customer_token(engine, &caller.tenant, &granted);
+    let mut token = customer_token(engine, &caller.tenant, &granted)?;
     token.insert("subject_access_token".to_owned(), json!(subject_token));
     token.insert("subjectAccessToken".to_owned(), json!(subject_token));
     token.insert("session_idle_time".to_owned(), json!(IDLE_SECONDS));
-    token.insert("scope".to_owned(), json!(wire::scope_text(&granted.standing.scopes, &caller.tenant.id)));
+    token.insert("scope".to_owned(), json!(wire::scope_text(&granted.standing().scopes, &caller.tenant.id)));
     Ok(Json(token).into_response())
 }
 

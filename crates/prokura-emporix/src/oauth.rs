@@ -54,13 +54,13 @@ async fn token(
     }
     let granted = client_credentials(&edge, &form, &origin).await?;
     let body = json!({
-        "access_token": granted.access_token,
+        "access_token": granted.access_token()?,
         "token_type": "Bearer",
         "expires_in": granted.access_seconds.saturating_sub(1),
         "session_idle_time": SESSION_IDLE_SECONDS,
         "refresh_token": "",
         "refresh_token_expires_in": 0,
-        "scope": wire::scope_text(&granted.standing.scopes, &granted.standing.tenant),
+        "scope": wire::scope_text(&granted.standing().scopes, &granted.standing().tenant),
     });
     Ok(Json(body).into_response())
 }
@@ -90,9 +90,9 @@ async fn client_credentials(edge: &Edge, form: &Params, origin: &Origin) -> Resu
     let request = ClientCredentials { client, secret: Secret::from(secret.to_owned()), scopes };
     let granted = edge.engine.client_credentials(&tenant, &request, origin).await.map_err(refused)?;
     if let Some(wanted) = &request.scopes
-        && !wanted.is_subset(&granted.standing.scopes)
+        && !wanted.is_subset(&granted.standing().scopes)
     {
-        let missing = wanted.iter().filter(|scope| !granted.standing.scopes.contains(scope.as_str())).count();
+        let missing = wanted.iter().filter(|scope| !granted.standing().scopes.contains(scope.as_str())).count();
         tracing::warn!(tenant = %tenant.id, client = %request.client, missing, "scopes were left out of a token");
     }
     Ok(granted)

@@ -14,7 +14,7 @@ const HEADER: &str = "saas-token";
 
 /// The companion of `granted`; `None` for a grant that is no customer's.
 pub(crate) fn mint(engine: &Engine, tenant: &Tenant, granted: &Granted) -> Option<String> {
-    let standing = &granted.standing;
+    let standing = granted.standing();
     let (customer, family) = (standing.customer()?, standing.family.as_ref()?);
     let now = engine.now();
     let claims = json!({

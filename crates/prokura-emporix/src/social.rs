@@ -57,7 +57,7 @@ async fn log_in(State(edge): State<Edge>, caller: Caller, params: Params, header
     let login = engine.redeem_partner_code(&caller.tenant, caller.bearer(), &idp, &request, &caller.origin).await;
     let login = login.map_err(refused_code)?;
     let granted = &login.granted;
-    let mut token = customer_token(engine, &caller.tenant, granted);
+    let mut token = customer_token(engine, &caller.tenant, granted)?;
     token.remove("session_id");
     for name in ["expires_in", "expiresIn", "refresh_token_expires_in", "refreshTokenExpiresIn"] {
         spell(&mut token, name);
@@ -73,7 +73,7 @@ async fn log_in(State(edge): State<Edge>, caller: Caller, params: Params, header
         token.insert(camel.to_owned(), json!(value.expose()));
     }
     token.insert("session_idle_time".to_owned(), json!(IDLE_SECONDS));
-    token.insert("scope".to_owned(), json!(wire::scope_text(&granted.standing.scopes, &caller.tenant.id)));
+    token.insert("scope".to_owned(), json!(wire::scope_text(&granted.standing().scopes, &caller.tenant.id)));
     Ok(Json(token).into_response())
 }
 

@@ -24,7 +24,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, request::Parts};
 use prokura_domain::{ClientId, Email, LegalEntityId, SessionId};
 use prokura_engine::{
-    BeginGuest, EntityWish, Error, LogIn, LogOut, Origin, Refresh, Refusal, Tenant, Unverified, Wishes,
+    BeginGuest, EntityWish, Error, LogIn, LogOut, Manner, Origin, Refresh, Refusal, Tenant, Unverified, Wishes,
 };
 use prokura_http::{Edge, Params};
 use prokura_jose::{Rejection, Secret};
@@ -72,8 +72,8 @@ async fn begin(State(edge): State<Edge>, params: Params, parts: Parts) -> Result
         language: text("language")?,
         target_location: text("targetLocation")?,
     };
-    let granted = edge.engine.begin_guest(&tenant, &BeginGuest { client, wishes }, &origin).await?;
-    Ok(Json(guest_token(&granted)).into_response())
+    let granted = edge.engine.begin_guest(&tenant, &BeginGuest::nameless(client, wishes), &origin).await?;
+    Ok(Json(guest_token(&granted)?).into_response())
 }
 
 /// `GET /customerlogin/auth/anonymous/refresh`, also with the access token instead of the refresh token, as it was
@@ -83,7 +83,7 @@ async fn refresh_guest(State(edge): State<Edge>, params: Params, parts: Parts) -
     let granted = match (params.one("refresh_token")?, params.one("anonymous_token")?) {
         (Some(token), _) => {
             let token = Secret::from(token.to_owned());
-            edge.engine.refresh_guest(&tenant, &client, &token, &origin).await
+            edge.engine.refresh_guest(&tenant, &client, &token, &Manner::default(), &origin).await
         }
         (None, Some(token)) => {
             let token = caller::verify(&edge.engine, &tenant, token)?;
@@ -91,7 +91,7 @@ async fn refresh_guest(State(edge): State<Edge>, params: Params, parts: Parts) -
         }
         (None, None) => return Err(missing("refresh_token")),
     };
-    Ok(Json(guest_token(&granted.map_err(refused_refresh)?)).into_response())
+    Ok(Json(guest_token(&granted.map_err(refused_refresh)?)?).into_response())
 }
 
 #[derive(Deserialize)]
@@ -106,7 +106,7 @@ struct LogInBody {
 async fn log_in(State(edge): State<Edge>, caller: Caller, Body(body, _): Body<LogInBody, E2>) -> Result<Response, E2> {
     let request = body.read()?;
     let logged_in = edge.engine.log_in(&caller.tenant, caller.bearer(), &request, &caller.origin).await?;
-    let mut token = customer_token(&edge.engine, &caller.tenant, &logged_in.granted);
+    let mut token = customer_token(&edge.engine, &caller.tenant, &logged_in.granted)?;
     token.insert("initialPassword".to_owned(), json!(logged_in.has_initial_password));
     Ok(Json(token).into_response())
 }
@@ -140,11 +140,18 @@ async fn refresh(State(edge): State<Edge>, caller: Caller, params: Params) -> Re
         Some(Err(_)) => EntityWish::Malformed,
     };
     let refresh_token = Secret::from(token.to_owned());
-    let request = Refresh { refresh_token, client: None, legal_entity, scopes: None, resources: Vec::new() };
+    let request = Refresh {
+        refresh_token,
+        client: None,
+        legal_entity,
+        scopes: None,
+        resources: Vec::new(),
+        manner: Manner::default(),
+    };
     let granted = edge.engine.refresh(&caller.tenant, Some(caller.bearer()), &request, &caller.origin).await;
     let granted = granted.map_err(refused_refresh)?;
-    let mut response = Json(customer_token(&edge.engine, &caller.tenant, &granted)).into_response();
-    let acting_for = granted.standing.legal_entity().map_or("none", LegalEntityId::as_str);
+    let mut response = Json(customer_token(&edge.engine, &caller.tenant, &granted)?).into_response();
+    let acting_for = granted.standing().legal_entity().map_or("none", LegalEntityId::as_str);
     if let Ok(value) = HeaderValue::from_str(acting_for) {
         response.headers_mut().insert(LEGAL_ENTITY, value);
     }

@@ -2,6 +2,7 @@
 //! is still missing follows each time from what is known then: who is logged in, which company was chosen, what the
 //! client may have. No page can be skipped, repeated for somebody else, or entered from another browser (S-95).
 
+use crate::direct_code::Direct;
 use crate::{
     Actor, Client, Engine, Error, Origin, PageSession, Refusal, Tenant,
     audit::Entry,
@@ -104,6 +105,9 @@ pub struct AuthorizationRequest {
     /// The resources the tokens are for (RFC 8707); none for everything of the tenant.
     #[serde(default)]
     pub resources: Vec<String>,
+    /// What a code stands for that no page gave out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Direct>,
     /// The thumbprint of the key whoever redeems the code must show (RFC 9449 section 10).
     #[serde(default)]
     pub dpop_jkt: Option<String>,

@@ -1,14 +1,14 @@
 //! A visitor's first call, and their next hour: guest tokens with a session of their own.
 
 use crate::{
-    Bearer, Engine, Error, Granted, Origin, Refusal, Tenant, Wishes,
-    issue::{Chain, Door, Holder, Order, Terms},
+    Bearer, Engine, Error, Granted, Manner, Origin, Refusal, Site, Tenant, Wishes,
+    issue::{Chain, Door, Draft, Holder, Order, Terms},
     refresh::redeem,
     retrying,
     session_context::{fresh, wanted_site},
-    store::NewSession,
+    store::{NewSession, Tx},
 };
-use prokura_domain::{ClientId, SessionId, Standing};
+use prokura_domain::{ClientId, CustomerId, SessionId, Standing, Timestamp, VisitorId};
 use prokura_jose::{Secret, SecretHash};
 
 /// A visitor comes.
@@ -18,6 +18,29 @@ pub struct BeginGuest {
     pub client: ClientId,
     /// At which storefront, in which language and currency.
     pub wishes: Wishes,
+    /// Whether they keep a name over several sessions.
+    pub visitor: VisitorWish,
+    /// What the dialect wants otherwise.
+    pub manner: Manner,
+}
+
+/// Which name a visitor keeps over several sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VisitorWish {
+    /// None: they are known by their session.
+    #[default]
+    Nameless,
+    /// A new one.
+    New,
+    /// The one they have, unless somebody is logged in under it: then a new one.
+    Keep(VisitorId),
+}
+
+impl BeginGuest {
+    /// A visitor who is known by their session alone.
+    pub fn nameless(client: ClientId, wishes: Wishes) -> Self {
+        Self { client, wishes, visitor: VisitorWish::Nameless, manner: Manner::default() }
+    }
 }
 
 impl Engine {
@@ -32,24 +55,43 @@ impl Engine {
     async fn begin_guest_once(&self, tenant: &Tenant, request: &BeginGuest, origin: &Origin) -> Result<Granted, Error> {
         let now = self.clock.now();
         let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
-        let address = origin.address.map(|address| address.to_string());
         let sites = self.store.read().await?.sites(&tenant.id).await?;
+        let mut tx = self.store.write_for(origin).await?;
+        let draft = self.begin_guest_in(&mut tx, tenant, request, (&session, &sites), origin).await?;
+        tx.commit().await?;
+        Ok(Self::grant(tenant, draft))
+    }
+
+    /// The same in the transaction of what leads to it. The first change of `tx` comes after the last refusal.
+    pub(crate) async fn begin_guest_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        request: &BeginGuest,
+        (session, sites): (&SessionId, &[Site]),
+        origin: &Origin,
+    ) -> Result<Draft, Error> {
+        let now = self.clock.now();
+        let address = origin.address.map(|address| address.to_string());
+        let visitor = self.settle_visitor(tx, tenant, &request.visitor, None, now).await?;
+        let guest_refresh = tenant.settings.lifetimes.guest_refresh;
+        let seconds = request.manner.lives.map_or(guest_refresh, |lives| lives.guest_refresh);
         let new = NewSession {
-            id: &session,
+            id: session,
             client: &request.client,
             customer: None,
-            site: wanted_site(&sites, &request.wishes).map(|site| &site.id),
+            visitor: visitor.as_ref(),
+            site: wanted_site(sites, &request.wishes).map(|site| &site.id),
             door: Door::Guest.verb(),
             is_entity_locked: false,
             authenticated_at: None,
             proven: None,
-            expires_at: now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()),
+            expires_at: now.plus_seconds(seconds.into()),
             look_at: None,
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };
-        let context = fresh(&session, None, &sites, &request.wishes, now);
-        let mut tx = self.store.write_for(origin).await?;
+        let context = fresh(session, None, sites, &request.wishes, now);
         let order = Order {
             tenant,
             door: Door::Guest,
@@ -57,12 +99,32 @@ impl Engine {
             holder: Holder::NewGuest { session: &new, context: &context },
             entity: None,
             chain: Chain::Begin { is_refreshable: true },
-            terms: Terms::default(),
+            terms: Terms { manner: request.manner.clone(), ..Terms::default() },
             origin,
         };
-        let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
-        tx.commit().await?;
-        Self::sign(tenant, draft)
+        self.issue(tx, order).await.map_err(guest_refusal)
+    }
+
+    /// The name a visitor goes by: the one they say they have, unless somebody else is logged in under it. Saying a name
+    /// proves nothing, so nothing of whoever had it before is theirs by it.
+    pub(crate) async fn settle_visitor(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        wish: &VisitorWish,
+        customer: Option<&CustomerId>,
+        now: Timestamp,
+    ) -> Result<Option<VisitorId>, Error> {
+        match wish {
+            VisitorWish::Nameless => return Ok(None),
+            VisitorWish::Keep(visitor) if !tx.is_visitor_taken(&tenant.id, visitor, customer, now).await? => {
+                return Ok(Some(visitor.clone()));
+            }
+            VisitorWish::New | VisitorWish::Keep(_) => {}
+        }
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes)?;
+        Ok(Some(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().parse().map_err(Error::crypto)?))
     }
 
     /// Prolongs a guest's session with a guest refresh token.
@@ -74,9 +136,10 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         refresh_token: &Secret,
+        manner: &Manner,
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        retrying!(self.refresh_guest_once(tenant, client, refresh_token, origin))
+        retrying!(self.refresh_guest_once(tenant, client, refresh_token, manner, origin))
     }
 
     async fn refresh_guest_once(
@@ -84,6 +147,7 @@ impl Engine {
         tenant: &Tenant,
         client: &ClientId,
         refresh_token: &Secret,
+        manner: &Manner,
         origin: &Origin,
     ) -> Result<Granted, Error> {
         let now = self.clock.now();
@@ -105,8 +169,9 @@ impl Engine {
             self.punish_reuse(tx, tenant, &row, &Refusal::InvalidGrant, origin).await?;
             return Err(Refusal::InvalidGrant.into());
         }
-        tx.prolong_session(&tenant.id, &row.session, now.plus_seconds(tenant.settings.lifetimes.guest_refresh.into()))
-            .await?;
+        let guest_refresh = tenant.settings.lifetimes.guest_refresh;
+        let seconds = manner.lives.map_or(guest_refresh, |lives| lives.guest_refresh);
+        tx.prolong_session(&tenant.id, &row.session, now.plus_seconds(seconds.into())).await?;
         let chain =
             self.chain(&mut tx, tenant, &row, redemption, refresh_token, &hash, row.acting_for.as_ref()).await?;
         let order = Order {
@@ -116,12 +181,15 @@ impl Engine {
             holder: Holder::Guest { session: &row.session },
             entity: None,
             chain,
-            terms: Terms::default(),
+            terms: Terms { manner: manner.clone(), ..Terms::default() },
             origin,
         };
         let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
+        let does_not_track = self.keep_tracking(&mut tx, tenant, &row, manner).await?;
         tx.commit().await?;
-        Self::sign(tenant, draft)
+        let mut granted = Self::grant(tenant, draft);
+        (granted.family_door, granted.does_not_track) = (row.door.as_str().into(), does_not_track);
+        Ok(granted)
     }
 
     /// Gives a visitor another access token for the one they have, as clients did before there were refresh tokens for
@@ -155,7 +223,7 @@ impl Engine {
             };
             let draft = self.issue(&mut tx, order).await.map_err(guest_refusal)?;
             tx.commit().await?;
-            Self::sign(tenant, draft)
+            Ok::<_, Error>(Self::grant(tenant, draft))
         })
     }
 

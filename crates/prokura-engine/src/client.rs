@@ -27,7 +27,7 @@ pub struct Client {
     /// The scopes it may have.
     pub scopes: String,
     /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`,
-    /// `authorization_code`, `device_code`.
+    /// `authorization_code`, `device_code`, `session_bridge`, `on_behalf`.
     pub grants: String,
     /// What using a refresh token does to it.
     pub refresh_policy: RefreshPolicy,
@@ -102,8 +102,17 @@ pub struct ClientChange {
     pub registration: Option<Registration>,
 }
 
-const GRANTS: [&str; 7] =
-    ["guest", "password", "authorization_code", "refresh_token", "client_credentials", "token_exchange", "device_code"];
+const GRANTS: [&str; 9] = [
+    "guest",
+    "password",
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "token_exchange",
+    "device_code",
+    "session_bridge",
+    "on_behalf",
+];
 
 /// Clients that are read at a time to look for an origin.
 const ORIGIN_PAGE: u32 = 500;

@@ -77,7 +77,7 @@ impl Engine {
         let draft = self.issue(&mut tx, order).await?;
         self.note_left_out(&mut tx, tenant, client, wanted, draft.standing(), origin).await?;
         tx.commit().await?;
-        Self::sign(tenant, draft)
+        Ok(Self::grant(tenant, draft))
     }
 
     /// Scopes the client does not have are left out without an error; the trail says so, because the caller will wonder

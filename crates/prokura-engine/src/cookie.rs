@@ -157,6 +157,7 @@ impl Engine {
             id: &session,
             client: entrance.client.unwrap_or(&pages),
             customer: Some(entrance.customer),
+            visitor: None,
             site: None,
             door: VERB,
             is_entity_locked: false,

@@ -249,9 +249,9 @@ impl Engine {
                 let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
                 let amr = amr(&mut tx, tenant, draft.standing()).await?;
                 tx.commit().await?;
-                let mut granted = Self::sign(tenant, draft)?;
+                let mut granted = Self::grant(tenant, draft);
                 let facts = IdTokenFacts { nonce: None, company, amr };
-                granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
+                granted.id_token = self.id_token(tenant, granted.standing(), facts, granted.access_seconds)?;
                 return Ok(DevicePoll::Granted(Box::new(granted)));
             }
             _ => return Err(Refusal::InvalidGrant.into()),

@@ -88,13 +88,13 @@ impl Engine {
             holder: Holder::Customer { session, customer, scopes: Some(scopes) },
             entity,
             chain: Chain::Within { family, epoch: subject.epoch },
-            terms: Terms { audience: &audience, actors: &actors },
+            terms: Terms { audience: &audience, actors: &actors, ..Terms::default() },
             origin,
         };
         match self.issue(&mut tx, order).await {
             Ok(draft) => {
                 tx.commit().await?;
-                Self::sign(tenant, draft)
+                Ok(Self::grant(tenant, draft))
             }
             Err(Error::Refused(refusal)) => {
                 drop(tx);

@@ -90,6 +90,7 @@ impl Engine {
                 segments: Vec::new(),
                 has_more_segments: false,
                 session: Some(row.session),
+                visitor: None,
                 family: Some(row.family),
                 epoch: row.epoch,
                 authenticated_at: session.as_ref().and_then(|session| session.authenticated_at),

@@ -2,7 +2,7 @@
 //! the token will claim is read again as it is now.
 
 use crate::{
-    Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
+    AccentLifetimes, Actor, Engine, Error, Lifetimes, Origin, Refusal, Tenant,
     audit::Entry,
     store::{AssignmentFacts, ContextRow, NewFamily, NewRefreshToken, NewSession, SessionFacts, Tx},
     target,
@@ -10,9 +10,10 @@ use crate::{
 };
 use prokura_domain::{
     ActingFor, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, LegalEntityId,
-    MAX_TOKEN_SEGMENTS, RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, Standing, Subject, Timestamp,
+    MAX_TOKEN_SEGMENTS, RefreshPolicy, Revocation, RevocationKind, Scopes, SessionId, SiteId, Standing, Subject,
+    Timestamp,
 };
-use prokura_jose::{AccessToken, ActorClaim, Audience, Secret, SecretHash, dpop::Thumbprint};
+use prokura_jose::{Accent, AccessToken, ActorClaim, Audience, Secret, SecretHash, TokenMinter, dpop::Thumbprint};
 use std::sync::Arc;
 
 /// The kind prefix of refresh tokens.
@@ -45,6 +46,10 @@ pub enum Door {
     TokenExchange,
     /// A device somebody let in.
     DeviceCode,
+    /// A session of a shop's own pages, for tokens of it.
+    Bridge,
+    /// A trusted client that logs somebody in whom it knows.
+    OnBehalf,
 }
 
 impl Door {
@@ -61,6 +66,8 @@ impl Door {
         Self::AuthorizationCode,
         Self::TokenExchange,
         Self::DeviceCode,
+        Self::Bridge,
+        Self::OnBehalf,
     ];
 
     /// The verb in the audit trail.
@@ -77,6 +84,8 @@ impl Door {
             Self::AuthorizationCode => "customer.redeem_code",
             Self::TokenExchange => "customer.exchange_token",
             Self::DeviceCode => "customer.redeem_device_code",
+            Self::Bridge => "session.bridge",
+            Self::OnBehalf => "customer.log_in_on_behalf",
         }
     }
 
@@ -95,6 +104,8 @@ impl Door {
             Self::PartnerToken | Self::PartnerCode | Self::TokenExchange => "token_exchange",
             Self::AuthorizationCode => "authorization_code",
             Self::DeviceCode => "device_code",
+            Self::Bridge => "session_bridge",
+            Self::OnBehalf => "on_behalf",
         }
     }
 }
@@ -122,11 +133,13 @@ pub(crate) enum Holder<'a> {
 
 impl Holder<'_> {
     /// The lives of access and refresh tokens where the client has none of its own, in seconds.
-    fn lifetimes(&self, lifetimes: &Lifetimes) -> (u32, u32) {
-        match self {
-            Self::Service { .. } => (lifetimes.service, 0),
-            Self::Guest { .. } | Self::NewGuest { .. } => (lifetimes.guest_access, lifetimes.guest_refresh),
-            Self::Customer { .. } => (lifetimes.access, lifetimes.refresh),
+    fn lifetimes(&self, lifetimes: &Lifetimes, lives: Option<AccentLifetimes>) -> (u32, u32) {
+        match (self, lives) {
+            (Self::Service { .. }, _) => (lifetimes.service, 0),
+            (Self::Guest { .. } | Self::NewGuest { .. }, None) => (lifetimes.guest_access, lifetimes.guest_refresh),
+            (Self::Guest { .. } | Self::NewGuest { .. }, Some(lives)) => (lives.guest_access, lives.guest_refresh),
+            (Self::Customer { .. }, None) => (lifetimes.access, lifetimes.refresh),
+            (Self::Customer { .. }, Some(lives)) => (lives.access, lives.refresh),
         }
     }
 }
@@ -143,17 +156,32 @@ pub(crate) enum Chain<'a> {
     Repeat { family: &'a FamilyId, epoch: u32, successor: Secret, expires_at: Timestamp },
     /// No refresh token, but an access token of a family that goes on.
     Within { family: &'a FamilyId, epoch: u32 },
-    /// The same string again, with a later end.
-    Keep { family: &'a FamilyId, family_expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
+    /// The same string again, until it ends.
+    Keep { family: &'a FamilyId, expires_at: Timestamp, presented: &'a Secret, before: Option<&'a ActingFor> },
+    /// No refresh token, but an access token of a family that goes on and acts for somebody else from now on.
+    Switch { family: &'a FamilyId, before: Option<&'a ActingFor> },
 }
 
 /// What narrows a token, or says who uses it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Terms<'a> {
     /// The resources it is for (RFC 8707); none for everything of the tenant.
     pub(crate) audience: &'a [String],
     /// Who acts for the subject, the latest first (RFC 8693 section 4.1).
     pub(crate) actors: &'a [ActorClaim],
+    /// What the dialect wants otherwise.
+    pub(crate) manner: Manner,
+}
+
+/// What a dialect wants otherwise than the tenant's settings have it.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// How long tokens live.
+    pub lives: Option<AccentLifetimes>,
+    /// Whether the person wants not to be followed by a shop's statistics; `None`: as they said before.
+    pub do_not_track: Option<bool>,
+    /// The storefront the session must be of.
+    pub site: Option<SiteId>,
 }
 
 /// An order to issue.
@@ -180,18 +208,19 @@ pub struct RefreshGranted {
 /// What a door hands out.
 #[derive(Debug)]
 pub struct Granted {
-    /// The signed access token.
-    pub access_token: String,
+    /// What the access token says.
+    pub token: AccessToken,
     /// Seconds until it ends.
     pub access_seconds: u32,
-    /// Whether the access token is bound to the key that was shown.
-    pub bound_to_key: bool,
     /// The refresh token, where there is one.
     pub refresh: Option<RefreshGranted>,
-    /// What the access token says.
-    pub standing: Standing,
+    /// The verb of the door the family came through.
+    pub family_door: Arc<str>,
+    /// Whether the person wants not to be followed by a shop's statistics.
+    pub does_not_track: bool,
     /// The ID token, of native doors with the scope `openid`.
     pub id_token: Option<String>,
+    minter: Arc<TokenMinter>,
 }
 
 /// What is written but not yet durable, and so not yet signed.
@@ -199,6 +228,8 @@ pub(crate) struct Draft {
     token: AccessToken,
     access_seconds: u32,
     refresh: Option<RefreshGranted>,
+    door: Door,
+    does_not_track: bool,
 }
 
 impl Draft {
@@ -247,9 +278,7 @@ impl Engine {
                 Some(living.ok_or(Refusal::InvalidGrant)?)
             }
         };
-        if session_facts.as_ref().is_some_and(|session| !session.lock_allows(order.entity)) {
-            return Err(Refusal::EntityLocked.into());
-        }
+        check_session(session_facts.as_ref(), &order)?;
         let acting_for = match (order.entity, customer) {
             (None, _) => None,
             (Some(_), None) => return Err(Refusal::NotAssigned.into()),
@@ -259,7 +288,7 @@ impl Engine {
             }
         };
 
-        let (access, refresh) = order.holder.lifetimes(&tenant.settings.lifetimes);
+        let (access, refresh) = order.holder.lifetimes(&tenant.settings.lifetimes, order.terms.manner.lives);
         let access_seconds = client.access_seconds.unwrap_or(access);
         let refresh_seconds = client.refresh_seconds.unwrap_or(refresh);
         let expires_at = now.plus_seconds(access_seconds.into());
@@ -279,6 +308,7 @@ impl Engine {
             segments: Vec::new(),
             has_more_segments: false,
             session: session.cloned(),
+            visitor: session_facts.as_ref().and_then(|session| session.visitor.clone()),
             family: None,
             epoch: 0,
             authenticated_at: session_facts.as_ref().and_then(|session| session.authenticated_at),
@@ -308,7 +338,8 @@ impl Engine {
             bound_to: key.cloned(),
             actors: order.terms.actors.to_vec(),
         };
-        Ok(Draft { token, access_seconds, refresh })
+        let does_not_track = order.terms.manner.do_not_track.unwrap_or(false);
+        Ok(Draft { token, access_seconds, refresh, door: order.door, does_not_track })
     }
 
     /// Whom the token is for: everything of the tenant, or resources that the client may have tokens for now.
@@ -428,14 +459,14 @@ impl Engine {
                 let hash = SecretHash::of(presented.expose());
                 let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
                 let (epoch, generation, tokens_until) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
+                    .advance_family(&tenant.id, family, acting_for, (is_switch, true), access_until, now)
                     .await?
                     .ok_or(Refusal::InvalidGrant)?;
                 let family_expires_at =
                     self.prolong(tx, order, standing, *family_expires_at, (access_until, refresh_seconds), now).await?;
                 match policy {
                     RefreshPolicy::Family => tx.rotate_leaf(&tenant.id, family, now).await?,
-                    RefreshPolicy::Rotate { .. } | RefreshPolicy::Reuse => {
+                    RefreshPolicy::Rotate { .. } | RefreshPolicy::Once { .. } | RefreshPolicy::Reuse => {
                         if !tx.rotate_refresh_token(&tenant.id, &hash, now).await? {
                             // Another request was faster: read again, and meet the successor it made.
                             return Err(crate::StoreError::Conflict.into());
@@ -463,24 +494,14 @@ impl Engine {
                 standing.epoch = epoch;
                 Ok(Some(granted(secret, expires_at, now)))
             }
-            Chain::Keep { family, family_expires_at, presented, before } => {
-                let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
-                let (epoch, _, tokens_until) = tx
-                    .advance_family(&tenant.id, family, acting_for, is_switch, access_until, now)
-                    .await?
-                    .ok_or(Refusal::InvalidGrant)?;
-                let family_expires_at =
-                    self.prolong(tx, order, standing, *family_expires_at, (access_until, refresh_seconds), now).await?;
-                if is_switch {
-                    self.revoke_epoch(tx, order, family, epoch, tokens_until, now).await?;
-                }
-                let expires_at = now.plus_seconds(refresh_seconds.into()).min(family_expires_at);
-                if !tx.prolong_refresh_token(&tenant.id, &SecretHash::of(presented.expose()), expires_at).await? {
-                    return Err(Refusal::InvalidGrant.into());
-                }
-                standing.family = Some((*family).clone());
-                standing.epoch = epoch;
-                Ok(Some(granted((*presented).clone(), expires_at, now)))
+            Chain::Keep { family, expires_at, presented, before } => {
+                self.move_family(tx, order, standing, family, *before, access_until, now).await?;
+                self.prolong(tx, order, standing, *expires_at, (access_until, refresh_seconds), now).await?;
+                Ok(Some(granted((*presented).clone(), *expires_at, now)))
+            }
+            Chain::Switch { family, before } => {
+                self.move_family(tx, order, standing, family, *before, access_until, now).await?;
+                Ok(None)
             }
             Chain::Repeat { family, epoch, successor, expires_at } => {
                 standing.family = Some((*family).clone());
@@ -488,6 +509,31 @@ impl Engine {
                 Ok(Some(granted(successor.clone(), *expires_at, now)))
             }
         }
+    }
+
+    /// Lets a family act for whom the standing says, without a successor for its refresh token.
+    async fn move_family(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order<'_>,
+        standing: &mut Standing,
+        family: &FamilyId,
+        before: Option<&ActingFor>,
+        access_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let acting_for = standing.acting_for.as_ref();
+        let is_switch = before.map(|before| &before.grant) != acting_for.map(|now| &now.grant);
+        let (epoch, _, tokens_until) = tx
+            .advance_family(&order.tenant.id, family, acting_for, (is_switch, false), access_until, now)
+            .await?
+            .ok_or(Refusal::InvalidGrant)?;
+        if is_switch {
+            self.revoke_epoch(tx, order, family, epoch, tokens_until, now).await?;
+        }
+        standing.family = Some(family.clone());
+        standing.epoch = epoch;
+        Ok(())
     }
 
     /// Moves the end of the family where it slides, and says when it is: a guest's with its session; a customer's stays
@@ -539,6 +585,8 @@ impl Engine {
             acting_for: standing.acting_for.as_ref(),
             scope: granted_scope.as_deref(),
             audience: audience.as_deref(),
+            door: order.door.verb(),
+            does_not_track: order.terms.manner.do_not_track.unwrap_or(false),
             expires_at: family_expires_at,
             tokens_until: access_until,
         };
@@ -596,17 +644,34 @@ impl Engine {
         Ok(tx.revoke(entry).await?)
     }
 
-    /// Signs what has become durable.
-    pub(crate) fn sign(tenant: &Tenant, draft: Draft) -> Result<Granted, Error> {
-        let access_token = tenant.minter.mint(&draft.token).map_err(Error::crypto)?;
-        Ok(Granted {
-            access_token,
-            access_seconds: draft.access_seconds,
-            bound_to_key: draft.token.bound_to.is_some(),
-            refresh: draft.refresh,
-            standing: draft.token.standing,
-            id_token: None,
-        })
+    /// What a door hands out, of what has become durable.
+    pub(crate) fn grant(tenant: &Tenant, draft: Draft) -> Granted {
+        let Draft { token, access_seconds, refresh, door, does_not_track } = draft;
+        let (family_door, minter) = (door.verb().into(), Arc::clone(&tenant.minter));
+        Granted { token, access_seconds, refresh, family_door, does_not_track, id_token: None, minter }
+    }
+}
+
+impl Granted {
+    /// Who the access token is for and by what right.
+    pub fn standing(&self) -> &Standing {
+        &self.token.standing
+    }
+
+    /// The access token, signed.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn access_token(&self) -> Result<String, Error> {
+        self.minter.mint(&self.token).map_err(Error::crypto)
+    }
+
+    /// The access token, signed as a dialect spells it.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn access_token_as(&self, accent: &Accent<'_>) -> Result<String, Error> {
+        self.minter.mint_as(&self.token, accent).map_err(Error::crypto)
     }
 }
 
@@ -616,14 +681,14 @@ impl Chain<'_> {
         match self {
             Self::Begin { is_refreshable } => *is_refreshable,
             Self::Rotate { .. } | Self::Keep { .. } | Self::Repeat { .. } => true,
-            Self::None | Self::Within { .. } => false,
+            Self::None | Self::Within { .. } | Self::Switch { .. } => false,
         }
     }
 
     /// Whether a family that goes on acts for somebody else from now on.
     fn is_switch(&self, acting_for: Option<&ActingFor>) -> bool {
         match self {
-            Self::Rotate { before, .. } | Self::Keep { before, .. } => {
+            Self::Rotate { before, .. } | Self::Keep { before, .. } | Self::Switch { before, .. } => {
                 before.map(|before| &before.grant) != acting_for.map(|now| &now.grant)
             }
             Self::None | Self::Begin { .. } | Self::Within { .. } | Self::Repeat { .. } => false,
@@ -635,10 +700,20 @@ impl Chain<'_> {
             Self::Rotate { family, .. }
             | Self::Within { family, .. }
             | Self::Keep { family, .. }
+            | Self::Switch { family, .. }
             | Self::Repeat { family, .. } => Some(family),
             Self::None | Self::Begin { .. } => None,
         }
     }
+}
+
+/// Whether a session is of the storefront that is named, and may act for the company.
+fn check_session(session: Option<&SessionFacts>, order: &Order<'_>) -> Result<(), Refusal> {
+    let site = session.and_then(|session| session.site.as_ref());
+    if order.terms.manner.site.as_ref().is_some_and(|wanted| site != Some(wanted)) {
+        return Err(Refusal::InvalidGrant);
+    }
+    if session.is_some_and(|session| !session.lock_allows(order.entity)) { Err(Refusal::EntityLocked) } else { Ok(()) }
 }
 
 /// Whether a customer as they are now may have tokens.

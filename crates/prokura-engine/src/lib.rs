@@ -5,6 +5,7 @@
 
 mod account;
 mod addresses;
+mod arrival;
 mod assignment;
 mod assurance;
 mod audit;
@@ -13,6 +14,7 @@ mod backchannel_logout;
 mod background;
 mod backup;
 mod begin_guest;
+mod bridge;
 mod category;
 mod client;
 mod client_credentials;
@@ -25,6 +27,7 @@ mod cookie;
 mod cursor;
 mod customer;
 mod device;
+mod direct_code;
 mod dpop;
 mod email_change;
 mod entity_lock;
@@ -44,6 +47,7 @@ mod log_in;
 mod log_out;
 mod mail;
 mod new_password;
+mod on_behalf;
 mod one_time_link;
 mod operator;
 mod origin;
@@ -74,6 +78,7 @@ mod segment_view;
 mod session_context;
 mod settings;
 mod shelf;
+mod shop_pages;
 mod sign_up;
 mod store;
 mod target;
@@ -82,6 +87,7 @@ mod throttle;
 
 pub use account::{Account, Oneself, OwnSession};
 pub use addresses::{Address, AddressBody, AddressDetails};
+pub use arrival::ShopLogIn;
 pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, AuditFilter, Outcome};
 pub use authorize::{
@@ -89,7 +95,8 @@ pub use authorize::{
     ResponseMode, Weight, grantable_scopes,
 };
 pub use backup::{back_up, open_backup};
-pub use begin_guest::BeginGuest;
+pub use begin_guest::{BeginGuest, VisitorWish};
+pub use bridge::BridgeToTokens;
 pub use category::{Category, PutCategory};
 pub use client::{Client, ClientChange, CreateClient, CreatedClient};
 pub use client_credentials::ClientCredentials;
@@ -102,6 +109,7 @@ pub use company::{
 pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use device::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DeviceGrant, DevicePoll, WaitingDevice};
+pub use direct_code::{CodeOrder, DirectCode, DirectWish};
 pub use dpop::{KeyProof, KeyRefusal};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal, Unverified};
@@ -110,7 +118,7 @@ pub use group::{Group, GroupDetails, GroupFilter, GroupMember, Membership, PutGr
 pub use import::{ImportAssignment, ImportLegalEntity, ImportSeat, ImportSegmentItem, ImportSegmentMember, RowOutcome};
 pub use introspect::Introspection;
 pub use invitation::{Invitation, InvitationState, Invite, OpenInvitation};
-pub use issue::{Door, Granted, RefreshGranted};
+pub use issue::{Door, Granted, Manner, RefreshGranted};
 pub use join_request::{JoinRequest, JoinState};
 pub use keys::KeySummary;
 pub use location::{Location, LocationDetails, LocationFilter, PutLocation};
@@ -118,6 +126,7 @@ pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
 pub use new_password::Whose;
+pub use on_behalf::OnBehalf;
 pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
@@ -140,9 +149,10 @@ pub use segment_member::{MemberFilter, SegmentMembership};
 pub use segment_view::{CategoryNode, SegmentViewer};
 pub use session_context::{ContextChange, ContextViewer, SessionContext, Wishes};
 pub use settings::{
-    ClientRegistration, GroupTemplate, Lifetimes, MailSettings, PagePasswords, PageSettings, SignUp, TenantSettings,
-    group_name,
+    AccentLifetimes, ClientRegistration, GroupTemplate, Lifetimes, MailSettings, PagePasswords, PageSettings, SignUp,
+    TenantSettings, TokenAccent, group_name,
 };
+pub use shop_pages::{ShopPages, ShopVisit, VisitPages};
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Metadata, Tenant, TenantSummary};

@@ -199,7 +199,7 @@ impl Engine {
         let mut tx = self.store.write().await?;
         let draft = self.open_session_in(&mut tx, tenant, entrance, origin).await?;
         tx.commit().await?;
-        Self::sign(tenant, draft)
+        Ok(Self::grant(tenant, draft))
     }
 
     /// The same in the transaction of what leads to it, such as redeeming a link. To be signed once it is durable.
@@ -214,18 +214,14 @@ impl Engine {
         let now = self.clock.now();
         let client = &bearer.standing.client;
         let expires_at = now.plus_seconds(tenant.settings.lifetimes.session.into());
-        let is_password_enough = !tenant.settings.second_factor_at_api;
-        if proof.is_some()
-            && !is_password_enough
-            && tx.totp(&tenant.id, customer).await?.is_some_and(|row| row.is_active)
-        {
-            return Err(Refusal::ProofNeeded.into());
-        }
         if let Some(partner) = partner {
             Self::enter_by_partner(tx, tenant, customer, partner, now).await?;
         }
         match proof {
-            Some(proof) => self.use_proof(tx, tenant, proof, now).await?,
+            Some(proof) => {
+                self.check_password_is_enough(tx, tenant, customer).await?;
+                self.use_proof(tx, tenant, proof, now).await?;
+            }
             None if !tx.note_login(&tenant.id, customer, now).await? => return Err(Refusal::CustomerInactive.into()),
             None => {}
         }
@@ -327,6 +323,7 @@ impl Engine {
             id: &session,
             client,
             customer: Some(entrance.customer),
+            visitor: None,
             site: None,
             door: entrance.door.verb(),
             is_entity_locked: false,

@@ -13,6 +13,7 @@ use crate::{
 use prokura_domain::{
     ClientId, CustomerId, FamilyId, LegalEntityId, Revocation, RevocationKind, SessionId, Standing, Timestamp,
 };
+use prokura_jose::{Secret, SecretHash};
 use std::collections::BTreeSet;
 
 /// A customer logs out.
@@ -96,6 +97,66 @@ impl Engine {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Ends the session a refresh token is of, with all that is in it; with `is_everywhere`, everything of its customer.
+    /// Where an access token came with it, both must be of the same session.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGrant`] when the refresh token is unknown, another client's, or not of the bearer's session.
+    pub async fn log_out_shopper(
+        &self,
+        tenant: &Tenant,
+        (client, refresh_token): (&ClientId, &Secret),
+        bearer: Option<&Standing>,
+        is_everywhere: bool,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let row = tx.refresh_token(&tenant.id, &SecretHash::of(refresh_token.expose())).await?;
+            let row = row.filter(|row| row.client == *client).ok_or(Refusal::InvalidGrant)?;
+            if bearer.is_some_and(|bearer| bearer.session.as_ref() != Some(&row.session)) {
+                return Err(Refusal::InvalidGrant.into());
+            }
+            let who = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+            let mut has_ended = self.end_session_in(&mut tx, tenant, &row.session, "log_out", now).await?;
+            if let Some(customer) = row.customer.as_ref().filter(|_| is_everywhere && row.is_family_active) {
+                has_ended |= tx.hold_customer(&tenant.id, customer).await?;
+                self.end_sessions_of(&mut tx, tenant, customer, Keep::Nothing, "log_out", now).await?;
+            }
+            if has_ended {
+                let entry = Entry::new(&who, "customer.log_out", "session", row.session.as_str())
+                    .client(client)
+                    .session(Some(&row.session))
+                    .detail(serde_json::json!({ "is_everywhere": is_everywhere }));
+                self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            }
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Ends the session a token is of, with all that is in it.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidToken`] when it is of none.
+    pub async fn log_out_bearer(&self, tenant: &Tenant, bearer: &Standing, origin: &Origin) -> Result<(), Error> {
+        let session = bearer.session.as_ref().ok_or(Refusal::InvalidToken)?;
+        let actor = bearer.customer().cloned().map_or(Actor::Guest, Actor::Customer);
+        retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            if self.end_session_in(&mut tx, tenant, session, "log_out", now).await? {
+                let entry = Entry::new(&actor, "customer.log_out", "session", session.as_str())
+                    .client(&bearer.client)
+                    .session(Some(session));
+                self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+            }
+            tx.commit().await?;
+            Ok::<_, Error>(())
+        })
     }
 
     /// Whether the tokens of a family may still be used.

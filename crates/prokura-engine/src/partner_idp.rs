@@ -524,6 +524,7 @@ pub(crate) mod tests {
                 id: &id,
                 client: &"sf".parse().unwrap(),
                 customer: None,
+                visitor: None,
                 site: None,
                 door: "guest.begin",
                 is_entity_locked: false,

@@ -2,8 +2,9 @@
 //! nothing (S-20); a second right one ends what the first one got (S-21).
 
 use crate::{
-    Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
+    Actor, BeginGuest, Engine, Error, Granted, Manner, Origin, Refusal, Tenant, VisitorWish, Wishes,
     audit::Entry,
+    direct_code::{Direct, DirectWish, Purpose},
     id_token::{IdTokenFacts, amr, asked_for, company},
     issue::{Chain, Door, Holder, Order, Terms},
     retrying,
@@ -32,6 +33,10 @@ pub struct RedeemCode {
     pub code_verifier: Option<Secret>,
     /// The resources the tokens are for (RFC 8707); what was asked for at the authorization endpoint when there are none.
     pub resources: Vec<String>,
+    /// Whom and where the client believes the code to be for, of codes that no page gave out.
+    pub direct: DirectWish,
+    /// What the dialect wants otherwise.
+    pub manner: Manner,
 }
 
 impl Engine {
@@ -49,15 +54,25 @@ impl Engine {
         let mut tx = self.store.write().await?;
         let row = tx.authorization_by_code(&tenant.id, &SecretHash::of(request.code.expose())).await?;
         let row = row.filter(|row| is_for(row, request, origin)).ok_or(Refusal::InvalidGrant)?;
+        let direct = row.request.direct.clone();
+        if direct.as_ref().is_some_and(|direct| direct.purpose == Purpose::Bridge) {
+            return Err(Refusal::InvalidGrant.into());
+        }
         if row.state == "exchanged" {
             self.punish_replay(tx, tenant, &row, origin).await?;
             return Err(Refusal::InvalidGrant.into());
+        }
+        if let Some(direct) = direct.as_ref().filter(|direct| direct.purpose == Purpose::Guest) {
+            return self.redeem_guest_code(tx, tenant, (&row, direct), request, origin).await;
         }
         let session = row.session.as_ref().ok_or(Refusal::InvalidGrant)?;
         let customer = tx.session(&tenant.id, session).await?.and_then(|session| session.customer);
         let customer = customer.ok_or(Refusal::InvalidGrant)?;
         if !tx.exchange_authorization(&tenant.id, &row.id, now.plus_seconds(REMEMBER_SECONDS), now).await? {
             return Err(Refusal::InvalidGrant.into());
+        }
+        if let Some(direct) = &direct {
+            self.settle_direct_session(&mut tx, tenant, direct, (session, &customer), now).await?;
         }
         let scopes = Scopes::parse(&row.request.scope).map_err(|_| Refusal::InvalidScope)?;
         let client = tx.client(&tenant.id, &row.client).await?.ok_or(Refusal::InvalidClient)?;
@@ -67,10 +82,10 @@ impl Engine {
             tenant,
             door: Door::AuthorizationCode,
             client: &row.client,
-            holder: Holder::Customer { session, customer: &customer, scopes: Some(&scopes) },
+            holder: Holder::Customer { session, customer: &customer, scopes: direct.is_none().then_some(&scopes) },
             entity: row.legal_entity.as_ref(),
             chain: Chain::Begin { is_refreshable },
-            terms: Terms { audience: &audience, ..Terms::default() },
+            terms: Terms { audience: &audience, manner: request.manner.clone(), ..Terms::default() },
             origin,
         };
         let draft = match self.issue(&mut tx, order).await {
@@ -94,9 +109,38 @@ impl Engine {
         let amr = amr(&mut tx, tenant, draft.standing()).await?;
         tx.commit().await?;
         let facts = IdTokenFacts { nonce: row.request.nonce, company, amr };
-        let mut granted = Self::sign(tenant, draft)?;
-        granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
+        let mut granted = Self::grant(tenant, draft);
+        granted.id_token = self.id_token(tenant, granted.standing(), facts, granted.access_seconds)?;
         Ok(granted)
+    }
+
+    /// A visitor's session begins when their code is redeemed.
+    async fn redeem_guest_code(
+        &self,
+        mut tx: Tx<'_>,
+        tenant: &Tenant,
+        (row, direct): (&AuthorizationRow, &Direct),
+        request: &RedeemCode,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        let now = self.clock.now();
+        if !tx.exchange_authorization(&tenant.id, &row.id, now.plus_seconds(REMEMBER_SECONDS), now).await? {
+            return Err(Refusal::InvalidGrant.into());
+        }
+        let session = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let sites = tx.sites(&tenant.id).await?;
+        let guest = BeginGuest {
+            client: row.client.clone(),
+            wishes: Wishes { site: direct.site(request), ..Wishes::default() },
+            visitor: VisitorWish::Keep(direct.visitor.parse().map_err(|_| Refusal::InvalidGrant)?),
+            manner: request.manner.clone(),
+        };
+        let draft = self.begin_guest_in(&mut tx, tenant, &guest, (&session, &sites), origin).await?;
+        if let Some(family) = &draft.standing().family {
+            tx.set_authorization_family(&tenant.id, &row.id, family).await?;
+        }
+        tx.commit().await?;
+        Ok(Self::grant(tenant, draft))
     }
 
     /// A code that comes back was copied on its way: what it led to ends, durably, before the refusal is returned.
@@ -121,23 +165,29 @@ impl Engine {
     }
 }
 
-/// Whether the one who presents the code is the one it was made for.
-fn is_for(row: &AuthorizationRow, request: &RedeemCode, origin: &Origin) -> bool {
-    let is_same_uri = request.redirect_uri.as_ref().is_none_or(|uri| *uri == row.request.redirect_uri);
-    let is_verified = match (&row.request.code_challenge, &request.code_verifier) {
+/// Whether a verifier answers a challenge (RFC 7636 section 4.6); neither alone is right.
+pub(crate) fn is_challenged_by(challenge: Option<&str>, verifier: Option<&Secret>) -> bool {
+    match (challenge, verifier) {
         (None, None) => true,
         (Some(challenge), Some(verifier)) => {
             let digest = digest::digest(&digest::SHA256, verifier.expose().as_bytes());
             URL_SAFE_NO_PAD.encode(digest).as_bytes().ct_eq(challenge.as_bytes()).into()
         }
         (None, Some(_)) | (Some(_), None) => false,
-    };
+    }
+}
+
+/// Whether the one who presents the code is the one it was made for.
+fn is_for(row: &AuthorizationRow, request: &RedeemCode, origin: &Origin) -> bool {
+    let is_same_uri = request.redirect_uri.as_ref().is_none_or(|uri| *uri == row.request.redirect_uri);
+    let is_verified = is_challenged_by(row.request.code_challenge.as_deref(), request.code_verifier.as_ref());
     let has_key = row
         .request
         .dpop_jkt
         .as_ref()
         .is_none_or(|wanted| origin.key_proof.as_ref().is_some_and(|shown| shown.thumbprint.as_str() == wanted));
     row.client == request.client
+        && request.direct.fits(row.request.direct.as_ref())
         && has_key
         && is_same_uri
         && is_verified

@@ -5,13 +5,14 @@ use crate::{
     Actor, Engine, Error, Granted, Origin, Refusal, Tenant,
     audit::Entry,
     id_token::{IdTokenFacts, amr, company},
-    issue::{Chain, Door, Holder, Order, REFRESH_PREFIX, Terms},
+    issue::{Chain, Door, Holder, Manner, Order, REFRESH_PREFIX, Terms},
     retrying,
     store::{RefreshTokenRow, Tx},
     target::{self, narrower},
 };
 use prokura_domain::{
-    ActingFor, ClientId, LegalEntityId, Redemption, RefreshTokenState, Replay, Scopes, Standing, Subject, Timestamp,
+    ActingFor, ClientId, LegalEntityId, Redemption, RefreshPolicy, RefreshTokenState, Replay, Scopes, Standing,
+    Subject, Timestamp,
 };
 use prokura_jose::{Secret, SecretHash};
 
@@ -55,6 +56,8 @@ pub struct Refresh {
     pub scopes: Option<Scopes>,
     /// The resources the access token is for (RFC 8707); what was granted when there are none.
     pub resources: Vec<String>,
+    /// What the dialect wants otherwise.
+    pub manner: Manner,
 }
 
 impl Engine {
@@ -124,7 +127,7 @@ impl Engine {
             let before = row.acting_for.as_ref();
             let chain = self.chain(&mut tx, tenant, &row, redemption, &request.refresh_token, &hash, before).await?;
             let holder = Holder::Customer { session: &row.session, customer, scopes: scopes.as_ref() };
-            let terms = Terms { audience: &audience, ..Terms::default() };
+            let terms = Terms { audience: &audience, manner: request.manner.clone(), ..Terms::default() };
             let order =
                 Order { tenant, door: Door::Refresh, client: &row.client, holder, entity, chain, terms, origin };
             self.issue(&mut tx, order).await
@@ -135,10 +138,12 @@ impl Engine {
                 tx.set_context_entity(&tenant.id, session, context).await?;
                 let company = company(&mut tx, tenant, draft.standing(), &draft.standing().scopes).await?;
                 let amr = amr(&mut tx, tenant, draft.standing()).await?;
+                let does_not_track = self.keep_tracking(&mut tx, tenant, &row, &request.manner).await?;
                 tx.commit().await?;
-                let mut granted = Self::sign(tenant, draft)?;
+                let mut granted = Self::grant(tenant, draft);
+                (granted.family_door, granted.does_not_track) = (row.door.as_str().into(), does_not_track);
                 let facts = IdTokenFacts { nonce: None, company, amr };
-                granted.id_token = self.id_token(tenant, &granted.standing, facts, granted.access_seconds)?;
+                granted.id_token = self.id_token(tenant, granted.standing(), facts, granted.access_seconds)?;
                 Ok(granted)
             }
             Err(Error::Refused(refusal)) => {
@@ -151,6 +156,43 @@ impl Engine {
                 Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
             }
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Notes a new word about being followed; gives the one that counts.
+    pub(crate) async fn keep_tracking(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        row: &RefreshTokenRow,
+        manner: &Manner,
+    ) -> Result<bool, Error> {
+        let wanted = manner.do_not_track.unwrap_or(row.does_not_track);
+        if wanted != row.does_not_track {
+            tx.set_family_tracking(&tenant.id, &row.family, wanted).await?;
+        }
+        Ok(wanted)
+    }
+
+    /// Redeems a refresh token of whoever has it, a guest's or a customer's.
+    ///
+    /// # Errors
+    /// As [`Engine::refresh`] and [`Engine::refresh_guest`].
+    pub async fn refresh_anybody(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        request: &Refresh,
+        origin: &Origin,
+    ) -> Result<Granted, Error> {
+        let hash = SecretHash::of(request.refresh_token.expose());
+        let row = self.store.read().await?.refresh_token(&tenant.id, &hash).await?.ok_or(Refusal::InvalidGrant)?;
+        if row.customer.is_some() {
+            self.refresh(tenant, None, request, origin).await
+        } else if matches!(request.legal_entity, EntityWish::Of(_) | EntityWish::Malformed) {
+            Err(Refusal::NotAssigned.into())
+        } else {
+            self.refresh_guest(tenant, client, &request.refresh_token, &request.manner, origin).await
         }
     }
 
@@ -193,7 +235,7 @@ impl Engine {
             && row.is_family_active;
         let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
         let verb = if is_reused { "family.reuse_detected" } else { Door::Refresh.verb() };
-        if is_reused {
+        if is_reused && !matches!(row.refresh_policy, Some(RefreshPolicy::Once { .. })) {
             self.end_family(&mut tx, tenant, &row.family, "reuse", now).await?;
         }
         let entry = Entry::new(&actor, verb, "family", row.family.as_str())
@@ -236,7 +278,7 @@ impl Engine {
         let (family, family_expires_at) = (&row.family, row.family_expires_at);
         match redemption {
             Redemption::Rotate => Ok(Chain::Rotate { family, family_expires_at, presented, before }),
-            Redemption::Keep => Ok(Chain::Keep { family, family_expires_at, presented, before }),
+            Redemption::Keep => Ok(Chain::Keep { family, expires_at: row.expires_at, presented, before }),
             Redemption::Repeat => {
                 let (salt, expires_at) = tx.successor(&tenant.id, family, hash).await?.ok_or(Refusal::InvalidGrant)?;
                 let successor = Secret::derive_successor(&self.refresh_key, presented, &salt, REFRESH_PREFIX);
@@ -263,7 +305,7 @@ pub(crate) fn redeem(row: &RefreshTokenRow, now: Timestamp) -> Result<Redemption
     match policy.redeem(row.state, until, now) {
         Ok(redemption) => Ok(redemption),
         Err(Replay::Dead) if until <= now => Err(Refusal::ExpiredGrant),
-        Err(Replay::Dead | Replay::Reused) => Err(Refusal::InvalidGrant),
+        Err(Replay::Dead | Replay::Refused | Replay::Reused) => Err(Refusal::InvalidGrant),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::Refusal;
 use prokura_domain::ClientKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The most addresses of each kind, and the longest one in bytes.
 const MAX_URIS: usize = 50;
@@ -48,6 +49,9 @@ pub struct Registration {
     pub origins: Vec<String>,
     /// How it proves who it is.
     pub auth_method: AuthMethod,
+    /// What dialects keep about it, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dialect: BTreeMap<String, serde_json::Value>,
     /// Its public keys as a JWK set, for [`AuthMethod::PrivateKeyJwt`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,

@@ -49,8 +49,40 @@ pub struct TenantSettings {
     pub mail: MailSettings,
     /// How the pages look.
     pub pages: PageSettings,
+    /// Names of dialects for the tenant, under which its access tokens are issued to clients that read them.
+    pub accents: Vec<TokenAccent>,
     /// What a dialect keeps for itself, by its name.
     pub dialect: BTreeMap<String, serde_json::Value>,
+}
+
+/// How a dialect names the tenant in access tokens.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct TokenAccent {
+    /// The dialect.
+    pub dialect: String,
+    /// `iss`; no URL, and nobody else's in the installation.
+    pub issuer: String,
+    /// `aud`
+    pub audience: String,
+    /// `typ`
+    pub token_type: String,
+    /// How long tokens of the dialect live.
+    pub lifetimes: AccentLifetimes,
+}
+
+/// How long tokens of a dialect live, in seconds, where the client has no shorter life of its own.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AccentLifetimes {
+    /// Access token of a customer.
+    pub access: u32,
+    /// Refresh token of a customer.
+    pub refresh: u32,
+    /// Access token of a guest.
+    pub guest_access: u32,
+    /// Refresh token of a guest.
+    pub guest_refresh: u32,
 }
 
 /// How long things live, in seconds.
@@ -65,6 +97,10 @@ pub struct Lifetimes {
     pub session: u32,
     /// How long a browser that is logged in to the pages may be idle.
     pub page_idle: u32,
+    /// How long a shop's own page may be idle.
+    pub shop_page_idle: u32,
+    /// How long a shop's own pages stay in one session, whatever is done there.
+    pub shop_page: u32,
     /// Access token of a guest.
     pub guest_access: u32,
     /// Refresh token of a guest; slides.
@@ -192,6 +228,7 @@ impl Default for TenantSettings {
             second_factor_at_api: true,
             mail: MailSettings::default(),
             pages: PageSettings::default(),
+            accents: Vec::new(),
             dialect: BTreeMap::new(),
         }
     }
@@ -207,10 +244,12 @@ pub fn group_name(code: GroupCode) -> &'static str {
     }
 }
 
-impl Lifetimes {
+impl TenantSettings {
     /// The longest life of an access token, where no client has a longer one of its own.
     pub(crate) fn longest_access(&self) -> u32 {
-        self.access.max(self.guest_access).max(self.service)
+        let own = self.lifetimes.access.max(self.lifetimes.guest_access).max(self.lifetimes.service);
+        let lives = self.accents.iter().map(|accent| accent.lifetimes.access.max(accent.lifetimes.guest_access));
+        lives.fold(own, u32::max)
     }
 }
 
@@ -221,6 +260,8 @@ impl Default for Lifetimes {
             refresh: 30 * 86_400,
             session: 90 * 86_400,
             page_idle: 12 * 3_600,
+            shop_page_idle: 1_800,
+            shop_page: 6 * 3_600,
             guest_access: 300,
             guest_refresh: 86_400,
             service: 300,

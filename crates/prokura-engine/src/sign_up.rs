@@ -152,7 +152,7 @@ impl Engine {
                     Entrance { bearer, door: Door::SignUpConfirmation, customer: &id, proof: None, partner: None };
                 let draft = self.open_session_in(&mut tx, tenant, &entrance, origin).await?;
                 tx.commit().await?;
-                return Ok(LoggedIn { granted: Self::sign(tenant, draft)?, has_initial_password: false });
+                return Ok(LoggedIn { granted: Self::grant(tenant, draft), has_initial_password: false });
             }
             CustomerState::OnHold => Refusal::CustomerOnHold,
             CustomerState::Pending | CustomerState::Inactive | CustomerState::Deleted => Refusal::CustomerInactive,

@@ -33,8 +33,10 @@ mod segment_items;
 mod segment_members;
 mod segments;
 mod sessions;
+mod shop_cookies;
 mod tenants;
 mod throttle;
+mod visitors;
 #[cfg(test)]
 mod walls;
 
@@ -53,7 +55,8 @@ pub(crate) use issue::{AssignmentFacts, NewRefreshToken, RefreshTokenRow, Sessio
 pub(crate) use links::NewLink;
 pub(crate) use outbox::{Lane, NewErrand, OutboxRow};
 pub(crate) use passkeys::{CeremonyRow, PasskeyRow};
-pub(crate) use sessions::{EndedFamily, FadingSession, NewFamily, NewSession, SessionRow};
+pub(crate) use sessions::{EndedFamily, FadingSession, FamilyRow, NewFamily, NewSession, SessionRow};
+pub(crate) use shop_cookies::{NewShopCookie, ShopCookieRow};
 pub use tenants::Site;
 pub(crate) use tenants::{KeyRow, TenantRow};
 pub(crate) use throttle::Spent;

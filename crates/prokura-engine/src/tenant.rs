@@ -1,14 +1,14 @@
 //! Tenants: a shop and its belongings, with the keys it signs with and the settings it keeps.
 
 use crate::{
-    Actor, Engine, Error, Origin, Refusal, Site, TenantSettings,
+    Actor, Engine, Error, Origin, Refusal, Site, TenantSettings, TokenAccent,
     audit::Entry,
     keys::TenantKeys,
     retrying,
     store::{TenantRow, Tx, from_json, to_json},
 };
 use prokura_domain::{GroupCode, PasswordPolicy, RevocationKind, Scopes, SiteId, TenantId, Timestamp};
-use prokura_jose::{HmacKey, Jwks, TokenMinter};
+use prokura_jose::{Audience, HmacKey, Jwks, Names, TokenMinter};
 use std::sync::{Arc, OnceLock};
 
 /// How far the clocks of those who issue, revoke and forget may be apart: each is within 30 seconds of the database's.
@@ -35,7 +35,7 @@ pub struct Tenant {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub modified_at: Timestamp,
-    pub(crate) minter: TokenMinter,
+    pub(crate) minter: Arc<TokenMinter>,
     pub(crate) companion_key: HmacKey,
     pub(crate) customer_scopes: Scopes,
     pub(crate) public_keys: Vec<prokura_jose::PublicKey>,
@@ -108,6 +108,14 @@ impl Tenant {
         })
     }
 
+    /// Signs any other token of a dialect; `typ` says which kind.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn sign_claims(&self, typ: &str, claims: &serde_json::Value) -> Result<String, Error> {
+        prokura_jose::sign_jwt(self.minter.key(), typ, claims).map_err(Error::crypto)
+    }
+
     /// Whether a dialect answers for it.
     pub fn speaks(&self, dialect: &str) -> bool {
         self.settings.dialects.iter().any(|name| name == dialect)
@@ -138,6 +146,15 @@ impl Engine {
             return Ok(Arc::clone(tenant));
         }
         self.load_tenant(id).await?.ok_or_else(|| Refusal::UnknownTenant.into())
+    }
+
+    /// The tenant whose tokens a dialect issues under this name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTenant`] when nobody has it.
+    pub async fn tenant_of_issuer(&self, issuer: &str) -> Result<Arc<Tenant>, Error> {
+        let id = self.verifier().tenant_of(issuer).ok_or(Refusal::UnknownTenant)?;
+        self.tenant(&id).await
     }
 
     /// The tenant a client belongs to, for surfaces that name no tenant.
@@ -180,13 +197,19 @@ impl Engine {
         drop(reader);
         let issuer: Arc<str> = format!("{}/t/{id}", self.public_url).into();
         let TenantKeys { active, public, companion } = keys;
-        self.verifier().set_keys(id.clone(), Arc::clone(&issuer), Arc::clone(&issuer), public.clone());
+        let mut names = vec![Names::native(Arc::clone(&issuer), Arc::clone(&issuer))];
+        names.extend(settings.accents.iter().map(|accent| Names {
+            issuer: accent.issuer.as_str().into(),
+            audience: Audience::from(accent.audience.as_str()),
+            token_type: accent.token_type.as_str().into(),
+        }));
+        self.verifier().set_keys(id.clone(), names, public.clone());
         let tenant = Arc::new(Tenant {
             id: id.clone(),
             name: row.name,
             is_active: row.is_active,
             jwks: Jwks::new(&public),
-            minter: TokenMinter::new(active, Arc::clone(&issuer), Arc::clone(&issuer)),
+            minter: Arc::new(TokenMinter::new(active, Arc::clone(&issuer), Arc::clone(&issuer))),
             companion_key: companion,
             customer_scopes: Scopes::parse(&settings.customer_scopes)
                 .map_err(|_| crate::StoreError::Corrupt { what: "tenants.settings_json".to_owned() })?,
@@ -263,15 +286,13 @@ impl Engine {
         let now = self.clock.now();
         let keys = self.first_keys(&request.id, &settings.algorithm, now)?;
         let mut tx = self.store.write().await?;
-        if !tx
-            .insert_tenant(&request.id, &request.name, &to_json(settings)?, settings.lifetimes.longest_access(), now)
-            .await?
-        {
+        if !tx.insert_tenant(&request.id, &request.name, &to_json(settings)?, settings.longest_access(), now).await? {
             return Err(Refusal::AlreadyExists("tenant").into());
         }
         for key in &keys {
             tx.insert_signing_key(&request.id, key).await?;
         }
+        name_issuers(&mut tx, &request.id, &[], &settings.accents).await?;
         let entry = Entry::new(actor, "tenant.create", "tenant", request.id.as_str());
         self.audit(&mut tx, &request.id, origin, entry, now).await?;
         self.publish_tenant(&mut tx, &request.id, RevocationKind::Keys, false, now).await?;
@@ -299,7 +320,7 @@ impl Engine {
             name: name.to_owned(),
             is_active,
             settings_json: to_json(settings)?,
-            longest_access_seconds: settings.lifetimes.longest_access(),
+            longest_access_seconds: settings.longest_access(),
             version: 0,
             created_at: tenant.created_at,
             modified_at: tenant.modified_at,
@@ -321,6 +342,7 @@ impl Engine {
         if !tx.update_tenant(row, version, now).await? {
             return Err(Refusal::StaleVersion.into());
         }
+        name_issuers(&mut tx, &row.id, &before.accents()?, &row.accents()?).await?;
         if before.is_active != row.is_active {
             self.publish_tenant(&mut tx, &row.id, RevocationKind::Tenant, row.is_active, now).await?;
         }
@@ -452,6 +474,31 @@ fn summary(row: TenantRow) -> TenantSummary {
         created_at: row.created_at,
         modified_at: row.modified_at,
     }
+}
+
+impl TenantRow {
+    fn accents(&self) -> Result<Vec<TokenAccent>, Error> {
+        let settings: TenantSettings = from_json(&self.settings_json, "tenants.settings_json")?;
+        Ok(settings.accents)
+    }
+}
+
+/// Takes the names of dialects for the tenant, which nobody else may have: a token under a name counts for whoever has it.
+async fn name_issuers(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    before: &[TokenAccent],
+    after: &[TokenAccent],
+) -> Result<(), Error> {
+    for gone in before.iter().filter(|accent| !after.iter().any(|other| other.issuer == accent.issuer)) {
+        tx.delete_tenant_name("issuer", &gone.issuer, tenant).await?;
+    }
+    for new in after.iter().filter(|accent| !before.iter().any(|other| other.issuer == accent.issuer)) {
+        if !tx.insert_tenant_name("issuer", &new.issuer, tenant).await? {
+            return Err(Refusal::AlreadyExists("issuer").into());
+        }
+    }
+    Ok(())
 }
 
 /// Whether a site says where and how it sells.

@@ -236,7 +236,8 @@ async fn gateway(upstream: &str, file: &str) {
     let issuer: Arc<str> = "http://127.0.0.1:8400/t/demo".into();
     let verifier = Arc::new(TokenVerifier::new(100_000));
     verifier.contacted(now);
-    verifier.set_keys(tenant.clone(), Arc::clone(&issuer), Arc::clone(&issuer), vec![key.public().clone()]);
+    let names = vec![prokura_jose::Names::native(Arc::clone(&issuer), Arc::clone(&issuer))];
+    verifier.set_keys(tenant.clone(), names, vec![key.public().clone()]);
     let minter = TokenMinter::new(Arc::new(key), Arc::clone(&issuer), Arc::clone(&issuer));
     let tokens: Vec<String> = (0..=UNSEEN)
         .map(|number| {
@@ -254,6 +255,7 @@ async fn gateway(upstream: &str, file: &str) {
                 segments: vec!["gold".parse().unwrap(), "north".parse().unwrap()],
                 has_more_segments: false,
                 session: Some("f81d4fae-7dec-11d0-a765-00a0c91e6bf9".parse().unwrap()),
+                visitor: None,
                 family: Some("f81d4fae-7dec-11d0-a765-00a0c91e6bfa".parse().unwrap()),
                 epoch: 1,
                 authenticated_at: Some(now),

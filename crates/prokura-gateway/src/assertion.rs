@@ -69,6 +69,7 @@ impl Assertor {
             });
             let maybe = [
                 ("legal_entity_id", standing.legal_entity().map(LegalEntityId::as_str)),
+                ("visitor", standing.visitor()),
                 ("sid", standing.session.as_ref().map(SessionId::as_str)),
             ];
             if let Some(claims) = claims.as_object_mut() {

@@ -149,6 +149,8 @@ pub struct HeaderNames {
     pub customer: Vec<String>,
     /// The session.
     pub session: Vec<String>,
+    /// Who came, before and after their login.
+    pub visitor: Vec<String>,
     /// The client the token was issued to.
     pub client: Vec<String>,
     /// The scopes, separated by blanks.
@@ -171,6 +173,7 @@ impl Default for HeaderNames {
             tenant: one("X-Prokura-Tenant"),
             customer: one("X-Prokura-Customer"),
             session: one("X-Prokura-Session"),
+            visitor: one("X-Prokura-Visitor"),
             client: one("X-Prokura-Client"),
             scopes: one("X-Prokura-Scopes"),
             segments: one("X-Prokura-Segments"),

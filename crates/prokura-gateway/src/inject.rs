@@ -15,6 +15,7 @@ enum Fact {
     Tenant,
     Customer,
     Session,
+    Visitor,
     Client,
     Scopes,
     Segments,
@@ -29,6 +30,7 @@ pub(crate) struct Values {
     tenant: Option<HeaderValue>,
     customer: Option<HeaderValue>,
     session: Option<HeaderValue>,
+    visitor: Option<HeaderValue>,
     client: Option<HeaderValue>,
     scopes: Option<HeaderValue>,
     segments: Option<HeaderValue>,
@@ -51,6 +53,7 @@ impl Values {
             tenant: value(standing.tenant.as_str()),
             customer: standing.customer().and_then(|id| value(id.as_str())),
             session: standing.session.as_ref().and_then(|id| value(id.as_str())),
+            visitor: standing.visitor().and_then(value),
             client: value(standing.client.as_str()),
             scopes: value(&standing.scopes.to_string()),
             segments: value(&segments.join(",")),
@@ -65,6 +68,7 @@ impl Values {
             Fact::Tenant => self.tenant.as_ref(),
             Fact::Customer => self.customer.as_ref(),
             Fact::Session => self.session.as_ref(),
+            Fact::Visitor => self.visitor.as_ref(),
             Fact::Client => self.client.as_ref(),
             Fact::Scopes => self.scopes.as_ref(),
             Fact::Segments => self.segments.as_ref(),
@@ -92,6 +96,7 @@ impl Injection {
             (&names.tenant, Fact::Tenant),
             (&names.customer, Fact::Customer),
             (&names.session, Fact::Session),
+            (&names.visitor, Fact::Visitor),
             (&names.client, Fact::Client),
             (&names.scopes, Fact::Scopes),
             (&names.segments, Fact::Segments),
@@ -205,6 +210,7 @@ mod tests {
                 "x-prokura-session: s1",
                 "x-prokura-subject: customer",
                 "x-prokura-tenant: demo",
+                "x-prokura-visitor: s1",
             ]
         );
     }
@@ -221,7 +227,7 @@ mod tests {
     #[test]
     fn forward_auth_answers_carry_every_name() {
         let lines = injected(None, None, true);
-        assert_eq!(lines.len(), 11);
+        assert_eq!(lines.len(), 12);
         assert!(lines.iter().all(|line| line.ends_with(": ")), "{lines:?}");
     }
 

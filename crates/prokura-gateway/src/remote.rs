@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use parking_lot::Mutex;
 use prokura_domain::{Clock, Revocation, RevocationKind, Standing, TenantId, Timestamp};
 use prokura_jose::{
-    PublicKey, TokenVerifier,
+    Names, PublicKey, TokenVerifier,
     dpop::Proof,
     feed::{KeysFeed, ProofUsed, ResolveRequest, RevocationsFeed, StandingRecord, UseProof},
 };
@@ -201,7 +201,9 @@ impl RemoteSource {
                     None
                 }
             });
-            self.verifier.set_keys(id.clone(), tenant.issuer.into(), tenant.audience.into(), keys.collect());
+            let mut names = vec![Names::native(tenant.issuer.into(), tenant.audience.into())];
+            names.extend(tenant.accents.into_iter().map(Names::from));
+            self.verifier.set_keys(id.clone(), names, keys.collect());
             tenants.insert(id);
         }
         let before = std::mem::replace(&mut self.progress.lock().tenants, tenants.clone());

@@ -13,6 +13,7 @@ fn standing(subject: Subject) -> Standing {
         segments: vec!["gold".parse().unwrap(), "north".parse().unwrap()],
         has_more_segments: false,
         session: Some("s1".parse().unwrap()),
+        visitor: None,
         family: Some("f1".parse().unwrap()),
         epoch: 1,
         authenticated_at: None,

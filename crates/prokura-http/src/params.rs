@@ -3,7 +3,7 @@
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt};
 
 /// Name and value pairs of a query or a form, decoded.
 pub struct Params(Vec<(String, String)>);
@@ -11,6 +11,12 @@ pub struct Params(Vec<(String, String)>);
 /// A parameter that came more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated(String);
+
+impl fmt::Display for Repeated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "The parameter {} came twice.", self.0)
+    }
+}
 
 impl Params {
     /// Decodes `application/x-www-form-urlencoded` text.

@@ -19,7 +19,8 @@ fn measure(algorithm: Algorithm) -> Result<(), Box<dyn Error>> {
     let minter = TokenMinter::new(key.clone(), issuer.clone(), issuer.clone());
     let verifier = |capacity| -> Result<_, Box<dyn Error>> {
         let verifier = TokenVerifier::new(capacity);
-        verifier.set_keys("acme".parse()?, issuer.clone(), issuer.clone(), vec![key.public().clone()]);
+        let names = vec![prokura_jose::Names::native(issuer.clone(), issuer.clone())];
+        verifier.set_keys("acme".parse()?, names, vec![key.public().clone()]);
         Ok(verifier)
     };
     let (forgetful, remembering) = (verifier(0)?, verifier(100)?);
@@ -73,6 +74,7 @@ fn access_token(issuer: Arc<str>) -> Result<AccessToken, Box<dyn Error>> {
             segments: vec!["S1".parse()?, "S2".parse()?],
             has_more_segments: false,
             session: Some("session1".parse()?),
+            visitor: None,
             family: Some("family1".parse()?),
             epoch: 3,
             authenticated_at: Some(NOW),

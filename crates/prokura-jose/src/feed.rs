@@ -1,6 +1,7 @@
 //! What a server tells gateways elsewhere: keys, revocations, and the present standing of a token. The wire types of
 //! `/gateway/v1/keys`, `/gateway/v1/revocations` and `/gateway/v1/resolve`, for both sides.
 
+use crate::Audience;
 use prokura_domain::{ActingFor, Revocation, Scopes, Standing, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,8 +28,32 @@ pub struct TenantKeys {
     pub issuer: String,
     /// The audience of its tokens.
     pub audience: String,
+    /// The other names of its tokens, those of its dialects.
+    #[serde(default)]
+    pub accents: Vec<AccentNames>,
     /// Its public keys, as JWKs (RFC 7517).
     pub keys: Vec<Value>,
+}
+
+/// The names a dialect issues tokens under.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct AccentNames {
+    /// `iss`
+    pub issuer: String,
+    /// `aud`
+    pub audience: String,
+    /// `typ`
+    pub token_type: String,
+}
+
+impl From<AccentNames> for crate::Names {
+    fn from(names: AccentNames) -> Self {
+        Self {
+            issuer: names.issuer.into(),
+            audience: Audience::from(names.audience.as_str()),
+            token_type: names.token_type.into(),
+        }
+    }
 }
 
 /// The answer of `GET /gateway/v1/revocations?since=…`.
@@ -146,6 +171,9 @@ pub struct StandingRecord {
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// See [`Standing::visitor`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<String>,
     /// The token family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
@@ -197,6 +225,7 @@ impl From<&Standing> for StandingRecord {
             segments: standing.segments.iter().map(ToString::to_string).collect(),
             more_segments: standing.has_more_segments,
             session: standing.session.as_ref().map(ToString::to_string),
+            visitor: standing.visitor.as_ref().map(ToString::to_string),
             family: standing.family.as_ref().map(ToString::to_string),
             epoch: standing.epoch,
             authenticated_at: standing.authenticated_at.map(Timestamp::millis),
@@ -241,6 +270,7 @@ impl TryFrom<StandingRecord> for Standing {
             segments: record.segments.iter().map(|segment| id(segment, "segment")).collect::<Result<_, _>>()?,
             has_more_segments: record.more_segments,
             session: maybe(record.session.as_ref(), "session")?,
+            visitor: maybe(record.visitor.as_ref(), "visitor")?,
             family: maybe(record.family.as_ref(), "family")?,
             epoch: record.epoch,
             authenticated_at: record.authenticated_at.map(Timestamp::from_millis),
@@ -271,6 +301,7 @@ mod tests {
             segments: vec!["x".parse().unwrap()],
             has_more_segments: true,
             session: Some("s".parse().unwrap()),
+            visitor: Some("v".parse().unwrap()),
             family: Some("f".parse().unwrap()),
             epoch: 7,
             authenticated_at: Some(Timestamp::from_millis(1)),

@@ -69,40 +69,60 @@ pub(crate) struct Header {
     pub(crate) typ: Option<String>,
     /// The key it brings along; only ever read of a proof that one has a key.
     pub(crate) jwk: Option<Value>,
+    /// `jku`, where it is a label that says who issued it; never an address.
+    pub(crate) label: Option<String>,
+}
+
+/// What a header may have beside its usual members.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brings {
+    Nothing,
+    /// `jwk`, which must be there.
+    Key,
+    /// `jku`, as a label.
+    Label,
 }
 
 impl<'t> Compact<'t> {
     /// Takes `token` apart. Costs no signature.
     pub(crate) fn parse(token: &'t str) -> Result<Self, Rejection> {
-        Self::take_apart(token, false).ok_or(Rejection::Malformed)
+        Self::take_apart(token, Brings::Nothing).ok_or(Rejection::Malformed)
     }
 
     /// The same for a proof that brings its own key along (RFC 9449 section 4.2).
     pub(crate) fn parse_with_key(token: &'t str) -> Result<Self, Rejection> {
-        Self::take_apart(token, true).ok_or(Rejection::Malformed)
+        Self::take_apart(token, Brings::Key).ok_or(Rejection::Malformed)
     }
 
-    fn take_apart(token: &'t str, brings_key: bool) -> Option<Self> {
+    /// The same for an access token of our own: a dialect may put a label where others put the address of keys. Whoever
+    /// calls holds it against the one label that is right.
+    pub(crate) fn parse_labeled(token: &'t str) -> Result<Self, Rejection> {
+        Self::take_apart(token, Brings::Label).ok_or(Rejection::Malformed)
+    }
+
+    fn take_apart(token: &'t str, brings: Brings) -> Option<Self> {
         if token.len() > MAX_TOKEN {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         // A dot more would be in the payload, and a dot is not base64url.
-        let header = Header::parse(&base64url::decode(header)?, brings_key)?;
+        let header = Header::parse(&base64url::decode(header)?, brings)?;
         Some(Self { signed, header, payload: base64url::decode(payload)?, signature: base64url::decode(signature)? })
     }
 }
 
 impl Header {
-    fn parse(bytes: &[u8], brings_key: bool) -> Option<Self> {
+    fn parse(bytes: &[u8], brings: Brings) -> Option<Self> {
         let mut members = json::parse_object(bytes)?;
-        let jwk = if brings_key { Some(members.swap_remove("jwk")?) } else { None };
+        let jwk = if brings == Brings::Key { Some(members.swap_remove("jwk")?) } else { None };
+        let label = if brings == Brings::Label { take_string(&mut members, "jku").ok()? } else { None };
         if REFUSED_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return None;
         }
         Some(Self {
             jwk,
+            label,
             alg: take_string(&mut members, "alg").ok()??,
             kid: take_string(&mut members, "kid").ok()?,
             typ: take_string(&mut members, "typ").ok()?,

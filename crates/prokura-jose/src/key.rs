@@ -251,6 +251,11 @@ impl HmacKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
+    /// A value that only who knows the key can make of `text`, in base64url. Begin `text` with what it is for.
+    pub fn mark(&self, text: &str) -> String {
+        base64url::encode(hmac::sign(&self.0, text.as_bytes()).as_ref())
+    }
+
     pub(crate) fn sign_onto(&self, text: &mut String) {
         let tag = hmac::sign(&self.0, text.as_bytes());
         text.push('.');

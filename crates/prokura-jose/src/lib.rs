@@ -26,5 +26,5 @@ pub use key::{Algorithm, HmacKey, Jwks, JwsAlgorithm, KeyError, PublicKey, Signi
 pub use life::{CLOCK_SKEW_SECONDS, JWKS_MAX_AGE_SECONDS, KeyLife, PUBLISH_AHEAD_SECONDS};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use secret::{InvalidSecretHash, Secret, SecretHash};
-pub use token::{AccessToken, ActorClaim, MAX_ACTORS, TokenMinter, mint_hs256, sign_jwt};
-pub use verify::{TokenVerifier, VerifiedToken};
+pub use token::{Accent, AccessToken, ActorClaim, MAX_ACTORS, TokenMinter, mint_hs256, sign_jwt};
+pub use verify::{Names, TokenVerifier, VerifiedToken};

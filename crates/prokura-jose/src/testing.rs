@@ -1,6 +1,6 @@
 //! What the tests of this crate share.
 
-use crate::{AccessToken, Algorithm, SigningKey, TokenMinter, TokenVerifier};
+use crate::{AccessToken, Algorithm, Names, SigningKey, TokenMinter, TokenVerifier};
 use prokura_domain::{ActingFor, Entropy, EntropyUnavailable, Scopes, Standing, Subject, Timestamp};
 use std::{
     str::FromStr,
@@ -50,6 +50,7 @@ pub(crate) fn anna(tenant: &str) -> Standing {
         segments: vec![id("S1"), id("S2")],
         has_more_segments: false,
         session: Some(id("session1")),
+        visitor: None,
         family: Some(id("family1")),
         epoch: 3,
         authenticated_at: Some(Timestamp::from_millis(NOW.millis() - 1234)),
@@ -93,6 +94,6 @@ pub(crate) fn minter(key: &Arc<SigningKey>, tenant: &str) -> TokenMinter {
 /// A verifier that trusts `key` for `tenant`.
 pub(crate) fn verifier(key: &SigningKey, tenant: &str) -> TokenVerifier {
     let verifier = TokenVerifier::new(100);
-    verifier.set_keys(id(tenant), issuer(tenant), issuer(tenant), vec![key.public().clone()]);
+    verifier.set_keys(id(tenant), vec![Names::native(issuer(tenant), issuer(tenant))], vec![key.public().clone()]);
     verifier
 }

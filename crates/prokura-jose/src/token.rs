@@ -10,7 +10,7 @@ use crate::{
     jws::{Claims, MAX_TOKEN, take_string},
 };
 use prokura_domain::{ClientId, Standing, Timestamp, TokenId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{io::Write as _, sync::Arc};
 
 /// The `typ` of an access token (RFC 9068 section 2.1).
@@ -63,10 +63,30 @@ pub struct TokenMinter {
     opening: Vec<u8>,
 }
 
+/// How a dialect spells an access token for clients that read it. Whatever it adds stands beside the claims every
+/// verifier goes by, never in their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accent<'a> {
+    /// `iss`, one the verifier trusts for the tenant.
+    pub issuer: &'a str,
+    /// `aud`, the one that goes with the issuer.
+    pub audience: &'a str,
+    /// `typ`, the one that goes with the issuer.
+    pub token_type: &'a str,
+    /// `sub`
+    pub subject: &'a str,
+    /// `jti`; as unique as the token's own id, which it stands for.
+    pub id: &'a str,
+    /// Further members of the header.
+    pub header: &'a [(&'a str, &'a str)],
+    /// Further claims.
+    pub claims: &'a Map<String, Value>,
+}
+
 impl TokenMinter {
     /// A minter for tokens of `issuer` for `audience`.
     pub fn new(key: Arc<SigningKey>, issuer: Arc<str>, audience: Arc<str>) -> Self {
-        let head = head(&key, ACCESS_TOKEN_TYPE);
+        let head = head(&key, ACCESS_TOKEN_TYPE, &[]);
         let audience = Audience::from(audience);
         let opening = opening(&issuer, &audience);
         Self { key, issuer, audience, head, opening }
@@ -95,19 +115,22 @@ impl TokenMinter {
         } else {
             claims.extend_from_slice(&opening(&self.issuer, &token.audience));
         }
-        json::write_string(&token.subject, &mut claims);
-        write!(claims, ",\"exp\":{},\"iat\":{}", token.expires_at.seconds(), token.issued_at.seconds())
-            .expect("memory takes what is written");
-        json::write_member("jti", token.id.as_str(), &mut claims);
-        standing::write(&token.standing, &mut claims);
-        if let Some(key) = &token.bound_to {
-            // Base64url needs no escape.
-            write!(claims, ",\"cnf\":{{\"jkt\":\"{key}\"}}").expect("memory takes what is written");
-        }
-        write_actors(&token.actors, &mut claims);
+        write_core(token, &token.subject, token.id.as_str(), &mut claims);
         claims.push(b'}');
-        let token = sign(&self.key, &self.head, &claims)?;
-        if token.len() > MAX_TOKEN { Err(KeyError::TooLong(token.len())) } else { Ok(token) }
+        bounded(sign(&self.key, &self.head, &claims)?)
+    }
+
+    /// Signs `token` as a dialect spells it.
+    pub fn mint_as(&self, token: &AccessToken, accent: &Accent<'_>) -> Result<String, KeyError> {
+        let mut claims = opening(accent.issuer, &Audience::from(accent.audience));
+        write_core(token, accent.subject, accent.id, &mut claims);
+        for (name, value) in accent.claims {
+            claims.push(b',');
+            json::write_string(name, &mut claims);
+            write!(claims, ":{value}").expect("memory takes what is written");
+        }
+        claims.push(b'}');
+        bounded(sign(&self.key, &head(&self.key, accent.token_type, accent.header), &claims)?)
     }
 }
 
@@ -140,6 +163,25 @@ fn opening(issuer: &str, audience: &Audience) -> Vec<u8> {
     audience.write(&mut opening);
     opening.extend_from_slice(b",\"sub\":");
     opening
+}
+
+/// Appends everything behind the colon of `sub`, without the closing brace.
+fn write_core(token: &AccessToken, subject: &str, id: &str, out: &mut Vec<u8>) {
+    json::write_string(subject, out);
+    write!(out, ",\"exp\":{},\"iat\":{}", token.expires_at.seconds(), token.issued_at.seconds())
+        .expect("memory takes what is written");
+    json::write_member("jti", id, out);
+    standing::write(&token.standing, out);
+    if let Some(key) = &token.bound_to {
+        // Base64url needs no escape.
+        write!(out, ",\"cnf\":{{\"jkt\":\"{key}\"}}").expect("memory takes what is written");
+    }
+    write_actors(&token.actors, out);
+}
+
+/// What no verifier would read is not handed out.
+fn bounded(token: String) -> Result<String, KeyError> {
+    if token.len() > MAX_TOKEN { Err(KeyError::TooLong(token.len())) } else { Ok(token) }
 }
 
 /// Appends `act` with a comma before it; each actor holds the one before.
@@ -180,7 +222,7 @@ fn read_actors(act: Option<Value>) -> Result<Vec<ActorClaim>, Rejection> {
 
 /// Signs any other token: `typ` says which kind, such as `JWT` for an ID token or `logout+jwt`.
 pub fn sign_jwt(key: &SigningKey, typ: &str, claims: &Value) -> Result<String, KeyError> {
-    sign(key, &head(key, typ), claims.to_string().as_bytes())
+    sign(key, &head(key, typ, &[]), claims.to_string().as_bytes())
 }
 
 /// Signs `claims` with a shared key. Whoever knows the key can mint as well, so this is for links back to ourselves
@@ -193,10 +235,13 @@ pub fn mint_hs256(key: &HmacKey, claims: &Value) -> String {
     token
 }
 
-fn head(key: &SigningKey, typ: &str) -> String {
+fn head(key: &SigningKey, typ: &str, further: &[(&str, &str)]) -> String {
     let mut header = format!("{{\"alg\":\"{}\"", key.algorithm()).into_bytes();
     json::write_member("kid", key.kid().as_str(), &mut header);
     json::write_member("typ", typ, &mut header);
+    for (name, value) in further {
+        json::write_member(name, value, &mut header);
+    }
     header.push(b'}');
     let mut head = base64url::encode(header);
     head.push('.');

@@ -41,13 +41,37 @@ struct State {
     revoked: Revoked,
 }
 
+/// Under which names a tenant's access tokens are issued: its own, or those of a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `iss`
+    pub issuer: Arc<str>,
+    /// The `aud` of tokens that count for everything of the tenant.
+    pub audience: Audience,
+    /// `typ`
+    pub token_type: Arc<str>,
+}
+
+impl Names {
+    /// Those of tokens as RFC 9068 spells them.
+    pub fn native(issuer: Arc<str>, audience: Arc<str>) -> Self {
+        Self { issuer, audience: Audience::from(audience), token_type: Arc::from(ACCESS_TOKEN_TYPE) }
+    }
+}
+
 /// What one tenant's tokens are measured against.
 #[derive(PartialEq, Eq)]
 struct Trust {
     tenant: TenantId,
-    issuer: Arc<str>,
-    audience: Audience,
+    /// Its own first.
+    names: Vec<Names>,
     keys: HashMap<Box<str>, PublicKey>,
+}
+
+impl Trust {
+    fn named(&self, issuer: &str) -> Option<&Names> {
+        self.names.iter().find(|names| *names.issuer == *issuer)
+    }
 }
 
 /// A token that was verified.
@@ -85,19 +109,27 @@ impl TokenVerifier {
     }
 
     /// Trusts `keys`, and only them, for tokens of `tenant`. Tokens of keys that are no longer among them are refused
-    /// from now on, cached or not. The same again changes nothing.
-    pub fn set_keys(&self, tenant: TenantId, issuer: Arc<str>, audience: Arc<str>, keys: Vec<PublicKey>) {
+    /// from now on, cached or not. `names` are the tenant's own, and those of its dialects. The same again changes
+    /// nothing.
+    pub fn set_keys(&self, tenant: TenantId, names: Vec<Names>, keys: Vec<PublicKey>) {
         let keys = keys.into_iter().filter_map(|key| Some((Box::from(key.kid()?), key))).collect();
-        let trust = Trust { tenant, issuer, audience: Audience::from(audience), keys };
+        let trust = Trust { tenant, names, keys };
         let mut state = self.state.write();
         if state.tenants.get(&trust.tenant).is_some_and(|known| **known == trust) {
             return;
         }
         state.forget_tenant(&trust.tenant);
         let trust = Arc::new(trust);
-        state.issuers.insert(trust.issuer.clone(), trust.clone());
+        for names in &trust.names {
+            state.issuers.insert(names.issuer.clone(), trust.clone());
+        }
         state.tenants.insert(trust.tenant.clone(), trust);
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The tenant whose tokens are issued under this name.
+    pub fn tenant_of(&self, issuer: &str) -> Option<TenantId> {
+        self.state.read().issuers.get(issuer).map(|trust| trust.tenant.clone())
     }
 
     /// Refuses every token of `tenant` from now on.
@@ -193,18 +225,24 @@ impl TokenVerifier {
 
     /// Everything about a token but revocation. What costs nothing comes before the signature.
     fn verify_anew(&self, token: &str, now: Timestamp, wants_usual: bool) -> Result<VerifiedToken, Rejection> {
-        let compact = Compact::parse(token)?;
-        // Our own tokens have one spelling of their type, and always name their key.
-        if compact.header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
-            return Err(Rejection::WrongType);
-        }
+        let compact = Compact::parse_labeled(token)?;
         let kid = compact.header.kid.as_deref().ok_or(Rejection::UnknownKey)?;
         let algorithm: JwsAlgorithm = compact.header.alg.parse().map_err(|_| Rejection::UnknownKey)?;
 
         let claims = Claims::parse(&compact.payload)?;
         let trust = self.state.read().issuers.get(claims.issuer.as_str()).cloned().ok_or(Rejection::WrongIssuer)?;
+        let names = trust.named(&claims.issuer).ok_or(Rejection::WrongIssuer)?;
+        // Whoever issues has one spelling of the type, and always names the key: nothing else is an access token.
+        if compact.header.typ.as_deref() != Some(&*names.token_type) {
+            return Err(Rejection::WrongType);
+        }
+        // Natively there is none, and a dialect's is its issuer: a label never leads anywhere (S-43).
+        let is_native = *names.token_type == *ACCESS_TOKEN_TYPE;
+        if compact.header.label.as_ref().is_some_and(|label| is_native || **label != *names.issuer) {
+            return Err(Rejection::Malformed);
+        }
         let audience = match claims.audience.as_slice() {
-            [one] if trust.audience.is_only(one) => trust.audience.clone(),
+            [one] if names.audience.is_only(one) => names.audience.clone(),
             several if !wants_usual => Audience::of(several).ok_or(Rejection::WrongAudience)?,
             _ => return Err(Rejection::WrongAudience),
         };
@@ -214,7 +252,7 @@ impl TokenVerifier {
         if !key.verify(compact.signed.as_bytes(), &compact.signature) {
             return Err(Rejection::BadSignature);
         }
-        let token_read = AccessToken::from_claims(trust.issuer.clone(), audience, claims)?;
+        let token_read = AccessToken::from_claims(names.issuer.clone(), audience, claims)?;
         if token_read.standing.tenant != trust.tenant {
             return Err(Rejection::BadClaims);
         }
@@ -222,7 +260,7 @@ impl TokenVerifier {
             token: token_read,
             text: token.into(),
             key: key.clone(),
-            usual_audience: trust.audience.clone(),
+            usual_audience: names.audience.clone(),
             checked: AtomicU64::new(0),
             dead_from: AtomicI64::new(i64::MAX),
             is_used: AtomicBool::new(false),
@@ -251,17 +289,14 @@ impl TokenVerifier {
 
 impl State {
     fn forget_tenant(&mut self, tenant: &TenantId) -> bool {
-        let Some(trust) = self.tenants.remove(tenant) else { return false };
-        if self.issuers.get(&trust.issuer).is_some_and(|current| current.tenant == *tenant) {
-            self.issuers.remove(&trust.issuer);
-        }
-        true
+        self.issuers.retain(|_, trust| trust.tenant != *tenant);
+        self.tenants.remove(tenant).is_some()
     }
 
     fn trusts(&self, verified: &VerifiedToken) -> bool {
         self.issuers.get(&verified.token.issuer).is_some_and(|trust| {
             trust.tenant == verified.token.standing.tenant
-                && trust.audience == verified.usual_audience
+                && trust.named(&verified.token.issuer).is_some_and(|names| names.audience == verified.usual_audience)
                 && verified.key.kid().and_then(|kid| trust.keys.get(kid)) == Some(&verified.key)
         })
     }

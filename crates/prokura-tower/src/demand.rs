@@ -84,6 +84,7 @@ mod tests {
             segments: Vec::new(),
             has_more_segments: false,
             session: None,
+            visitor: None,
             family: None,
             epoch: 0,
             authenticated_at: None,

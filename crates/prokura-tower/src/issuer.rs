@@ -10,7 +10,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use prokura_domain::{Clock, TenantId, Timestamp};
-use prokura_jose::{JWKS_MAX_AGE_SECONDS, PublicKey, Rejection, TokenVerifier, VerifiedToken};
+use prokura_jose::{JWKS_MAX_AGE_SECONDS, Names, PublicKey, Rejection, TokenVerifier, VerifiedToken};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
@@ -187,7 +187,8 @@ impl Issuer {
             return Err(IssuerError::NoKeys);
         }
         let issuer = Arc::clone(&inner.issuer);
-        inner.verifier.set_keys(inner.tenant.clone(), Arc::clone(&issuer), issuer, keys);
+        let names = vec![Names::native(Arc::clone(&issuer), issuer)];
+        inner.verifier.set_keys(inner.tenant.clone(), names, keys);
         inner.verifier.forget_expired(now);
         inner.freshness.lock().heard_at = now;
         Ok(())

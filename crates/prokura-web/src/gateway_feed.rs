@@ -9,13 +9,14 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use prokura_domain::Timestamp;
-use prokura_engine::{Error, Unverified};
+use prokura_engine::{Error, TokenAccent, Unverified};
 use prokura_http::{Problem, bearer_token};
 use prokura_jose::{
     PublicKey, SecretHash,
     dpop::PROOF_SECONDS,
     feed::{
-        KeysFeed, ProofUsed, ResolveRequest, RevocationEntry, RevocationsFeed, StandingRecord, TenantKeys, UseProof,
+        AccentNames, KeysFeed, ProofUsed, ResolveRequest, RevocationEntry, RevocationsFeed, StandingRecord, TenantKeys,
+        UseProof,
     },
 };
 use serde::Deserialize;
@@ -51,9 +52,18 @@ async fn keys(State(web): State<Web>, headers: HeaderMap) -> Result<Json<KeysFee
         tenant: tenant.id.to_string(),
         issuer: tenant.issuer.to_string(),
         audience: tenant.issuer.to_string(),
+        accents: tenant.settings.accents.iter().map(accent).collect(),
         keys: tenant.public_keys().iter().map(PublicKey::to_jwk).collect(),
     });
     Ok(Json(KeysFeed { tenants: tenants.collect() }))
+}
+
+fn accent(accent: &TokenAccent) -> AccentNames {
+    AccentNames {
+        issuer: accent.issuer.clone(),
+        audience: accent.audience.clone(),
+        token_type: accent.token_type.clone(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -23,7 +23,9 @@ pub fn admin_router(edge: Edge) -> Router {
 }
 
 fn dialects_and_protocol(edge: Edge, config: WebConfig) -> Router {
-    prokura_web::router(edge.clone(), config).merge(prokura_emporix::router(edge))
+    prokura_web::router(edge.clone(), config)
+        .merge(prokura_salesforce::router(edge.clone()))
+        .merge(prokura_emporix::router(edge))
 }
 
 /// What new tenants start with.

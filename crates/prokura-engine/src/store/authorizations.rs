@@ -157,6 +157,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Keeps a code that no page gave out.
+    pub(crate) async fn insert_direct_code(
+        &mut self,
+        tenant: &TenantId,
+        new: &NewAuthorization<'_>,
+        (session, code): (Option<&SessionId>, &SecretHash),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO authorizations (tenant_id, id, client_id, request_json, session_id, code_hash,
+                                         is_entity_chosen, has_consented, state, state_at, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 'fulfilled', $7, $7, $8)",
+            params![tenant, new.id, new.client, to_json(new.request)?, session, code, now, new.expires_at],
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Hands a pushed request to the browser that brings it; the same browser may bring it again while it lasts. `None`
     /// when it is unknown, over, another client's or another browser's.
     pub(crate) async fn open_pushed(

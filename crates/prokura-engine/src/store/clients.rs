@@ -48,6 +48,7 @@ pub(crate) struct NewClient<'a> {
 pub(super) fn policy_columns(policy: RefreshPolicy) -> (&'static str, u32) {
     match policy {
         RefreshPolicy::Rotate { leeway_seconds } => ("rotate", leeway_seconds),
+        RefreshPolicy::Once { leeway_seconds } => ("once", leeway_seconds),
         RefreshPolicy::Reuse => ("reuse", 0),
         RefreshPolicy::Family => ("family", 0),
     }
@@ -57,6 +58,7 @@ pub(super) fn policy_columns(policy: RefreshPolicy) -> (&'static str, u32) {
 pub(super) fn policy_from(word: &str, leeway_seconds: u32) -> Result<RefreshPolicy, StoreError> {
     match word {
         "rotate" => Ok(RefreshPolicy::Rotate { leeway_seconds }),
+        "once" => Ok(RefreshPolicy::Once { leeway_seconds }),
         "reuse" => Ok(RefreshPolicy::Reuse),
         "family" => Ok(RefreshPolicy::Family),
         _ => Err(StoreError::Corrupt { what: "clients.refresh_policy".to_owned() }),

@@ -33,7 +33,7 @@ impl Reader {
                    FROM cookie_sessions k
                    JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
                    JOIN customers u ON u.tenant_id = s.tenant_id AND u.id = s.customer_id
-                  WHERE k.tenant_id = $1 AND k.hash = $2 AND k.idle_until > $3 AND k.expires_at > $3
+                  WHERE k.tenant_id = $1 AND k.hash = $2 AND k.kind = 'sso' AND k.idle_until > $3 AND k.expires_at > $3
                     AND s.state = 'active' AND s.expires_at > $3 AND u.state = 'active'",
                 params![tenant, hash, now],
             )
@@ -63,8 +63,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute(
-            "INSERT INTO cookie_sessions (tenant_id, hash, session_id, issued_at, idle_until, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO cookie_sessions (tenant_id, hash, kind, session_id, issued_at, idle_until, expires_at)
+             VALUES ($1, $2, 'sso', $3, $4, $5, $6)",
             params![tenant, hash, session, now, idle_until, expires_at],
         )
         .await?;

@@ -4,7 +4,7 @@ use super::{NewSession, Reader, StoreError, Tx, clients::policy_from, params, se
 use crate::assurance::is_multi_factor;
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, ClientKind, CustomerId, CustomerKind, CustomerState, FamilyId, GrantId,
-    LegalEntityId, RefreshPolicy, RefreshTokenState, SessionId, SiteId, TenantId, Timestamp,
+    LegalEntityId, RefreshPolicy, RefreshTokenState, SessionId, SiteId, TenantId, Timestamp, VisitorId,
 };
 use prokura_jose::{SecretHash, dpop::Thumbprint};
 
@@ -44,6 +44,7 @@ pub(crate) struct SessionFacts {
     pub(crate) customer: Option<CustomerId>,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) site: Option<SiteId>,
+    pub(crate) visitor: Option<VisitorId>,
     pub(crate) is_multi_factor: bool,
 }
 
@@ -58,6 +59,7 @@ impl SessionFacts {
             customer: session.customer.cloned(),
             authenticated_at: session.authenticated_at,
             site: session.site.cloned(),
+            visitor: session.visitor.cloned(),
             is_multi_factor: false,
         }
     }
@@ -93,6 +95,10 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) scope: Option<String>,
     /// The resources its access tokens are for, separated by blanks; `None` for everything.
     pub(crate) audience: Option<String>,
+    /// The verb of the door the family came through.
+    pub(crate) door: String,
+    /// Whether the person wants not to be followed by a shop's statistics.
+    pub(crate) does_not_track: bool,
     /// The key whoever presents the token must show (RFC 9449 section 5).
     pub(crate) bound_to: Option<Thumbprint>,
     pub(crate) epoch: u32,
@@ -125,7 +131,8 @@ impl Reader {
             .query_one(
                 "SELECT t.state, c.state, c.scopes, c.grants, c.refresh_policy, c.leeway_seconds, c.access_seconds,
                         c.refresh_seconds, s.state, s.expires_at, s.is_entity_locked, s.customer_id, s.authenticated_at,
-                        s.site_id, u.state, u.kind, c.kind, c.needs_proof, s.locked_entity_id, s.amr
+                        s.site_id, u.state, u.kind, c.kind, c.needs_proof, s.locked_entity_id, s.amr,
+                        s.visitor_id
                    FROM tenants t
                    LEFT JOIN clients c ON c.tenant_id = t.id AND c.id = $2
                    LEFT JOIN sessions s ON s.tenant_id = t.id AND s.id = $3
@@ -158,6 +165,7 @@ impl Reader {
                 customer: row.get(11)?,
                 authenticated_at: row.get(12)?,
                 site: row.get(13)?,
+                visitor: row.get(20)?,
                 is_multi_factor: is_multi_factor(row.get::<Option<String>>(19)?.as_deref()),
             }),
         };
@@ -179,7 +187,7 @@ impl Reader {
                 "SELECT r.family_id, r.state, r.state_at, r.expires_at, f.session_id, f.client_id, f.customer_id,
                         f.legal_entity_id, f.assignment_id, f.grant_id, f.epoch, f.state, f.expires_at,
                         CASE WHEN r.generation = f.generation - 1 THEN 1 ELSE 0 END, c.refresh_policy, c.leeway_seconds,
-                        f.scope, f.key_thumbprint, f.audience
+                        f.scope, f.key_thumbprint, f.audience, f.door, f.do_not_track
                    FROM refresh_tokens r
                    JOIN token_families f ON f.tenant_id = r.tenant_id AND f.id = r.family_id
                    LEFT JOIN clients c ON c.tenant_id = f.tenant_id AND c.id = f.client_id
@@ -210,6 +218,8 @@ impl Reader {
             scope: row.get(16)?,
             bound_to: row.get(17)?,
             audience: row.get(18)?,
+            door: row.get(19)?,
+            does_not_track: row.get(20)?,
             epoch: row.get(10)?,
             is_family_active: row.get::<String>(11)? == "active",
             family_expires_at: row.get(12)?,
@@ -337,21 +347,5 @@ impl Tx<'_> {
             )
             .await?;
         row.map_or(Ok(0), |row| row.get(0))
-    }
-
-    /// Moves the end of a token that is used again and again ([`RefreshPolicy::Reuse`]).
-    pub(crate) async fn prolong_refresh_token(
-        &mut self,
-        tenant: &TenantId,
-        hash: &SecretHash,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let changed = self
-            .execute(
-                "UPDATE refresh_tokens SET expires_at = $3 WHERE tenant_id = $1 AND hash = $2 AND state = 'active'",
-                params![tenant, hash, expires_at],
-            )
-            .await?;
-        Ok(changed == 1)
     }
 }

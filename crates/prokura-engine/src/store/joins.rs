@@ -144,6 +144,26 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    /// Uses a value up until `expires_at`; `false` while somebody else has it.
+    pub(crate) async fn use_for_now(
+        &mut self,
+        tenant: &TenantId,
+        kind: &'static str,
+        value: &SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "INSERT INTO replay_guard (tenant_id, kind, value_hash, expires_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (tenant_id, kind, value_hash)
+                 DO UPDATE SET expires_at = excluded.expires_at WHERE replay_guard.expires_at <= $5",
+                params![tenant, kind, value, expires_at, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// Deletes guards that no longer guard anything, at most `limit`.
     pub(crate) async fn forget_guards(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.execute(

@@ -4,7 +4,7 @@ use super::{Reader, StoreError, Tx, params};
 use crate::{account::OwnSession, assurance::Proven};
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, PartnerIdpId, SessionId, SiteId,
-    TenantId, Timestamp,
+    TenantId, Timestamp, VisitorId,
 };
 use prokura_jose::dpop::Thumbprint;
 
@@ -30,6 +30,7 @@ pub(crate) struct NewSession<'a> {
     pub(crate) id: &'a SessionId,
     pub(crate) client: &'a ClientId,
     pub(crate) customer: Option<&'a CustomerId>,
+    pub(crate) visitor: Option<&'a VisitorId>,
     pub(crate) site: Option<&'a SiteId>,
     pub(crate) door: &'a str,
     pub(crate) is_entity_locked: bool,
@@ -60,6 +61,7 @@ pub(crate) struct FamilyRow {
     pub(crate) scope: Option<String>,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) acting_for: Option<ActingFor>,
+    pub(crate) epoch: u32,
 }
 
 /// A family that was revoked.
@@ -81,6 +83,8 @@ pub(crate) struct NewFamily<'a> {
     pub(crate) acting_for: Option<&'a ActingFor>,
     pub(crate) scope: Option<&'a str>,
     pub(crate) audience: Option<&'a str>,
+    pub(crate) door: &'a str,
+    pub(crate) does_not_track: bool,
     pub(crate) expires_at: Timestamp,
     pub(crate) tokens_until: Timestamp,
 }
@@ -337,6 +341,25 @@ impl Reader {
         Ok(row.is_some())
     }
 
+    /// A family of a session, if it stands; `None` when it is over.
+    pub(crate) async fn family(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        id: &FamilyId,
+        now: Timestamp,
+    ) -> Result<Option<FamilyRow>, StoreError> {
+        let row = self
+            .query_one(
+                "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id, client_id, scope, epoch
+                   FROM token_families
+                  WHERE tenant_id = $1 AND session_id = $2 AND id = $3 AND state = 'active' AND expires_at > $4",
+                params![tenant, session, id, now],
+            )
+            .await?;
+        row.map(|row| family(&row)).transpose()
+    }
+
     /// The families of a session that may still be used.
     pub(crate) async fn families_of_session(
         &mut self,
@@ -344,7 +367,7 @@ impl Reader {
         session: &SessionId,
     ) -> Result<Vec<FamilyRow>, StoreError> {
         self.query(
-            "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id, client_id, scope
+            "SELECT id, customer_id, legal_entity_id, assignment_id, grant_id, client_id, scope, epoch
                FROM token_families WHERE tenant_id = $1 AND session_id = $2 AND state = 'active' ORDER BY id",
             params![tenant, session],
         )
@@ -362,6 +385,7 @@ fn family(row: &super::Row) -> Result<FamilyRow, StoreError> {
         acting_for: acting_for(row.get(2)?, row.get(3)?, row.get(4)?)?,
         client: row.get(5)?,
         scope: row.get(6)?,
+        epoch: row.get(7)?,
     })
 }
 
@@ -375,8 +399,8 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO sessions (tenant_id, id, client_id, customer_id, site_id, door, is_entity_locked,
                                    authenticated_at, amr, state, state_at, expires_at, user_agent, address, created_at,
-                                   look_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9, $14)",
+                                   look_at, visitor_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9, $14, $15)",
             params![
                 tenant,
                 session.id,
@@ -391,7 +415,8 @@ impl Tx<'_> {
                 session.user_agent,
                 session.address,
                 session.proven.map(Proven::amr),
-                session.look_at
+                session.look_at,
+                session.visitor
             ],
         )
         .await?;
@@ -470,6 +495,21 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    /// Notes whether the person wants to be followed by a shop's statistics.
+    pub(crate) async fn set_family_tracking(
+        &mut self,
+        tenant: &TenantId,
+        family: &FamilyId,
+        does_not_track: bool,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE token_families SET do_not_track = $3 WHERE tenant_id = $1 AND id = $2",
+            params![tenant, family, does_not_track],
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Prolongs a session; never shortens it.
     pub(crate) async fn prolong_session(
         &mut self,
@@ -545,8 +585,8 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO token_families (tenant_id, id, session_id, client_id, customer_id, legal_entity_id,
                                          assignment_id, grant_id, epoch, generation, state, state_at, created_at,
-                                         expires_at, tokens_until, scope, audience)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11, $12, $13)",
+                                         expires_at, tokens_until, scope, audience, door, do_not_track)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 'active', $9, $9, $10, $11, $12, $13, $14, $15)",
             params![
                 tenant,
                 family.id,
@@ -560,7 +600,9 @@ impl Tx<'_> {
                 family.expires_at,
                 family.tokens_until,
                 family.scope,
-                family.audience
+                family.audience,
+                family.door,
+                family.does_not_track
             ],
         )
         .await?;
@@ -575,14 +617,14 @@ impl Tx<'_> {
         tenant: &TenantId,
         family: &FamilyId,
         acting_for: Option<&ActingFor>,
-        is_switch: bool,
+        (is_switch, has_successor): (bool, bool),
         tokens_until: Timestamp,
         now: Timestamp,
     ) -> Result<Option<(u32, u32, Timestamp)>, StoreError> {
         let row = self
             .query_one(
                 "UPDATE token_families
-                    SET generation = generation + 1, epoch = epoch + $3, legal_entity_id = $4, assignment_id = $5,
+                    SET generation = generation + $9, epoch = epoch + $3, legal_entity_id = $4, assignment_id = $5,
                         grant_id = $6, tokens_until = CASE WHEN tokens_until > $7 THEN tokens_until ELSE $7 END
                   WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND expires_at > $8
                   RETURNING epoch, generation, tokens_until",
@@ -594,7 +636,8 @@ impl Tx<'_> {
                     acting_for.map(|a| &a.assignment),
                     acting_for.map(|a| &a.grant),
                     tokens_until,
-                    now
+                    now,
+                    i64::from(has_successor)
                 ],
             )
             .await?;

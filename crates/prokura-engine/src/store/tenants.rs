@@ -268,6 +268,20 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    pub(crate) async fn delete_tenant_name(
+        &mut self,
+        kind: &str,
+        name: &str,
+        tenant: &TenantId,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM tenant_names WHERE kind = $1 AND name = $2 AND tenant_id = $3",
+            params![kind, name, tenant],
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Makes or replaces a site; at most one is the default.
     pub(crate) async fn upsert_site(
         &mut self,

@@ -17,7 +17,7 @@ use prokura_testdb::Postgres;
 use rows::{
     Cast, assignment, authorization, build, category, ceremony, client, client_row, company, context, device, errand,
     event, family, group, group_row, id, invitation, item, key, link, location, member, partner_idp, passkey, pending,
-    seal, segment, session, site, template, token, viewer,
+    seal, segment, session, shop_cookie, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -32,6 +32,7 @@ const OWN_ROWS: &[&str] = &[
     "insert_client",
     "insert_customer",
     "insert_device",
+    "insert_direct_code",
     "insert_errand",
     "insert_group",
     "insert_legal_entity",
@@ -45,6 +46,7 @@ const OWN_ROWS: &[&str] = &[
     "take_attempt",
     "take_turn",
     "upsert_site",
+    "use_for_now",
     "use_once",
 ];
 
@@ -166,6 +168,10 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     entities_of(tenant, &id("ann"), 9);
     entity_by_registration(tenant, "HRB 1");
     families_of_session(tenant, &cast.session);
+    family(tenant, &cast.session, &cast.family, NOW);
+    guest_sessions_of(tenant, &id("v-guest"), NOW, 9);
+    is_visitor_taken(tenant, &id("v-ann"), None, NOW);
+    shop_cookie(tenant, &SecretHash::of("shop"), NOW);
     group_scopes(tenant, &id("ann"), Some(&id("le-1")));
     is_family_active(tenant, &cast.family, NOW);
     is_known_device(tenant, "account", "device");
@@ -284,7 +290,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     put_pending_login(tenant, &SecretHash::of("other browser"), &pending(&id("ann")), NOW);
     try_pending_login(tenant, &SecretHash::of("browser"), 5, NOW);
     delete_pending_login(tenant, &SecretHash::of("browser"));
-    advance_family(tenant, &cast.family, None, true, LATER, NOW);
+    advance_family(tenant, &cast.family, None, (true, true), LATER, NOW);
     prolong_family(tenant, &cast.family, LATER.plus_seconds(60));
     assignment_for_issue(tenant, &id("ann"), &id("le-1"));
     clear_default_address(tenant, &id("ann"), &id("ad-9"));
@@ -342,7 +348,6 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     note_login(tenant, &id("ann"), LATER);
     own_assignment(tenant, &id("a-2"), AssignmentKind::Contact, false, LATER);
     prolong_family_tokens(tenant, &cast.family, Timestamp::from_millis(10_000_000), NOW);
-    prolong_refresh_token(tenant, &cast.token, Timestamp::from_millis(10_000_000));
     look_at_session(tenant, &cast.session, LATER);
     prolong_session(tenant, &cast.session, Timestamp::from_millis(10_000_000));
     raise_longest_access(tenant, 1_200);
@@ -391,6 +396,13 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     touch_cookie_session(tenant, &cast.token, Some(&id("le-2")), LATER);
     use_once(tenant, "k", &SecretHash::of("other"), LATER);
     delete_registered_client(tenant, &id("sf"));
+    use_for_now(tenant, "k", &SecretHash::of("another"), LATER, NOW);
+    insert_direct_code(tenant, &authorization(None, if cast.is_stranger { "au-1" } else { "au-8" }), (None, &SecretHash::of("direct")), NOW);
+    insert_shop_cookie(tenant, &shop_cookie(&cast.unused_token, &cast.session, &cast.family), NOW);
+    touch_shop_cookie(tenant, &SecretHash::of("shop"), LATER.plus_seconds(60), NOW);
+    move_shop_cookie(tenant, &SecretHash::of("shop"), &id("f-2"));
+    set_family_tracking(tenant, &cast.family, true);
+    delete_tenant_name("issuer", "slas/dev/acme", tenant);
     delete_category(tenant, "cat");
     delete_group(tenant, &id("group"));
     delete_location(tenant, &id("loc"));

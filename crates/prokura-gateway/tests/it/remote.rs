@@ -112,6 +112,7 @@ async fn keys_and_revocations_arrive_and_old_entries_that_come_late_are_not_miss
             tenant: "alpha".to_owned(),
             issuer: "http://id/t/alpha".to_owned(),
             audience: "http://id/t/alpha".to_owned(),
+            accents: Vec::new(),
             keys: vec![gateway.public_jwk("alpha")],
         }],
     };
@@ -143,6 +144,7 @@ async fn s41_changed_keys_are_fetched_when_the_feed_says_so() {
         tenant: "alpha".to_owned(),
         issuer: "http://id/t/alpha".to_owned(),
         audience: "http://id/t/alpha".to_owned(),
+        accents: Vec::new(),
         keys,
     };
     let stranger = SigningKey::generate(Algorithm::Es256, "k1".parse().unwrap()).unwrap();
@@ -172,6 +174,7 @@ async fn s71_without_contact_decisions_end_and_come_back_with_it() {
             tenant: tenant.to_owned(),
             issuer: format!("http://id/t/{tenant}"),
             audience: format!("http://id/t/{tenant}"),
+            accents: Vec::new(),
             keys: vec![gateway.public_jwk(tenant)],
         })
         .into();

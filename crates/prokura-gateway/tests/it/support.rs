@@ -131,7 +131,11 @@ pub(crate) async fn start_with(routes: &str, more: &str) -> Running {
         // The same key name in both tenants: keys belong to one issuer (S-40).
         let key = SigningKey::generate(Algorithm::Es256, "k1".parse().unwrap()).unwrap();
         let issuer: Arc<str> = format!("http://id/t/{name}").into();
-        verifier.set_keys(tenant.clone(), Arc::clone(&issuer), Arc::clone(&issuer), vec![key.public().clone()]);
+        verifier.set_keys(
+            tenant.clone(),
+            vec![prokura_jose::Names::native(Arc::clone(&issuer), Arc::clone(&issuer))],
+            vec![key.public().clone()],
+        );
         (tenant, TokenMinter::new(Arc::new(key), Arc::clone(&issuer), issuer))
     });
     let resolver = Arc::new(TestResolver {
@@ -256,6 +260,7 @@ pub(crate) fn standing(tenant: &TenantId, who: &Who) -> Standing {
         segments: Vec::new(),
         has_more_segments: false,
         session: Some("s1".parse().unwrap()),
+        visitor: None,
         family: Some("f1".parse().unwrap()),
         epoch: 1,
         authenticated_at: None,

@@ -54,6 +54,9 @@ fn write_inner(standing: &Standing, out: &mut Vec<u8>) {
     if let Some(site) = &standing.site {
         json::write_member("site", site.as_str(), out);
     }
+    if let Some(visitor) = &standing.visitor {
+        json::write_member("visitor", visitor.as_str(), out);
+    }
     if let Some(acting_for) = &standing.acting_for {
         json::write_member("assignment", acting_for.assignment.as_str(), out);
         json::write_member("grant", acting_for.grant.as_str(), out);
@@ -116,6 +119,7 @@ pub(super) fn read(claims: &mut Map<String, Value>) -> Result<Standing, Rejectio
         segments: segments(&inner)?,
         has_more_segments: flag(&inner, "more_segments")?,
         session: optional(claims, "sid")?,
+        visitor: optional(&mut inner, "visitor")?,
         family: optional(claims, "fam")?,
         epoch: epoch(&inner)?,
         authenticated_at: authenticated_at(&inner)?,

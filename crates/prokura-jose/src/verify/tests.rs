@@ -66,7 +66,7 @@ fn what_was_minted_is_what_is_verified() {
 fn s40_a_key_of_another_tenant_is_refused_even_under_the_same_name() {
     let (ours, theirs) = (key(Algorithm::Es256, "k1"), key(Algorithm::Es256, "k1"));
     let both = verifier(&ours, "acme");
-    both.set_keys(id("other"), issuer("other"), issuer("other"), vec![theirs.public().clone()]);
+    both.set_keys(id("other"), vec![Names::native(issuer("other"), issuer("other"))], vec![theirs.public().clone()]);
     assert_eq!(both.verify(&minted(&theirs, anna("other")), NOW).expect("valid").token.standing.tenant, id("other"));
 
     // Signed by the other tenant's key, in the name of ours.
@@ -147,7 +147,7 @@ fn s41_a_key_that_is_gone_ends_its_tokens_and_another_one_does_not() {
     let verifier = verifier(&old, "acme");
     let set = |keys: &[&Arc<SigningKey>]| {
         let keys = keys.iter().map(|key| key.public().clone()).collect();
-        verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), keys);
+        verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("acme"))], keys);
     };
     let (by_old, by_new) = (minted(&old, anna("acme")), minted(&new, anna("acme")));
     assert_eq!(verdict(&verifier, &by_old, NOW), Ok(()));
@@ -183,11 +183,11 @@ fn a_tenant_that_moves_to_another_issuer_leaves_its_old_tokens_behind() {
     let verifier = verifier(&key, "acme");
     let text = minted(&key, anna("acme"));
     assert_eq!(verdict(&verifier, &text, NOW), Ok(()));
-    verifier.set_keys(id("acme"), issuer("acme"), issuer("else"), vec![key.public().clone()]);
+    verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("else"))], vec![key.public().clone()]);
     assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongAudience), "though it was verified before");
-    verifier.set_keys(id("acme"), issuer("moved"), issuer("moved"), vec![key.public().clone()]);
+    verifier.set_keys(id("acme"), vec![Names::native(issuer("moved"), issuer("moved"))], vec![key.public().clone()]);
     assert_eq!(verdict(&verifier, &text, NOW), Err(Rejection::WrongIssuer));
-    verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), vec![key.public().clone()]);
+    verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("acme"))], vec![key.public().clone()]);
     assert_eq!(verdict(&verifier, &text, NOW), Ok(()));
 }
 

@@ -13,6 +13,7 @@ use prokura_domain::{ClientId, ClientKind, DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SE
 use prokura_engine::{AuthMethod, Client, ClientChange, CreateClient, Registration, SecurityProfile};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,8 +29,10 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum PolicyWord {
-    /// Single use.
+    /// Single use; a later use ends the family.
     Rotate,
+    /// Single use; a later use is refused and ends nothing.
+    Once,
     /// The same string until it ends.
     Reuse,
     /// A new string each time, older ones stay usable until the family ends.
@@ -115,6 +118,10 @@ struct RegistrationParts {
     /// Whether it may exchange tokens so that somebody acts for their subject.
     #[serde(default)]
     may_act: Option<bool>,
+    /// What dialects keep about it, by their names.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    dialect: Option<BTreeMap<String, serde_json::Value>>,
     /// The rules it is held to besides: `fapi2` needs `private_key_jwt`, pushed requests and tokens bound to a key.
     #[serde(default)]
     profile: Option<ProfileWord>,
@@ -138,6 +145,7 @@ impl RegistrationParts {
             || self.needs_dpop_nonce.is_some()
             || self.resources.is_some()
             || self.may_act.is_some()
+            || self.dialect.is_some()
             || self.profile.is_some()
     }
 
@@ -172,6 +180,7 @@ impl RegistrationParts {
             needs_dpop_nonce: self.needs_dpop_nonce.unwrap_or(there.needs_dpop_nonce),
             resources: self.resources.unwrap_or(there.resources),
             may_act: self.may_act.unwrap_or(there.may_act),
+            dialect: self.dialect.unwrap_or(there.dialect),
             profile: self.profile.map_or(there.profile, |word| match word {
                 ProfileWord::Standard => SecurityProfile::Standard,
                 ProfileWord::Fapi2 => SecurityProfile::Fapi2,
@@ -245,6 +254,9 @@ struct ClientView {
     resources: Vec<String>,
     /// Whether it may exchange tokens so that somebody acts for their subject.
     may_act: bool,
+    /// What dialects keep about it, by their names.
+    #[schema(value_type = Object)]
+    dialect: BTreeMap<String, serde_json::Value>,
     /// The rules it is held to besides.
     profile: ProfileWord,
     /// Counts changes.
@@ -389,6 +401,7 @@ fn policy(word: PolicyWord, leeway_seconds: u32) -> Result<RefreshPolicy, Fault>
     }
     Ok(match word {
         PolicyWord::Rotate => RefreshPolicy::Rotate { leeway_seconds },
+        PolicyWord::Once => RefreshPolicy::Once { leeway_seconds },
         PolicyWord::Reuse => RefreshPolicy::Reuse,
         PolicyWord::Family => RefreshPolicy::Family,
     })
@@ -397,6 +410,7 @@ fn policy(word: PolicyWord, leeway_seconds: u32) -> Result<RefreshPolicy, Fault>
 fn policy_parts(policy: RefreshPolicy) -> (PolicyWord, u32) {
     match policy {
         RefreshPolicy::Rotate { leeway_seconds } => (PolicyWord::Rotate, leeway_seconds),
+        RefreshPolicy::Once { leeway_seconds } => (PolicyWord::Once, leeway_seconds),
         RefreshPolicy::Reuse => (PolicyWord::Reuse, 0),
         RefreshPolicy::Family => (PolicyWord::Family, 0),
     }
@@ -445,6 +459,7 @@ fn view(client: Client) -> ClientView {
         needs_dpop_nonce: client.registration.needs_dpop_nonce,
         resources: client.registration.resources,
         may_act: client.registration.may_act,
+        dialect: client.registration.dialect,
         profile: match client.registration.profile {
             SecurityProfile::Standard => ProfileWord::Standard,
             SecurityProfile::Fapi2 => ProfileWord::Fapi2,
@@ -533,7 +548,7 @@ async fn change(
             let there = engine.client(&by.tenant, &id).await?;
             version = version.or(Some(there.version));
             let kept_leeway = match there.refresh_policy {
-                RefreshPolicy::Rotate { leeway_seconds } => leeway_seconds,
+                RefreshPolicy::Rotate { leeway_seconds } | RefreshPolicy::Once { leeway_seconds } => leeway_seconds,
                 RefreshPolicy::Reuse | RefreshPolicy::Family => DEFAULT_LEEWAY_SECONDS,
             };
             let (kept_word, _) = policy_parts(there.refresh_policy);

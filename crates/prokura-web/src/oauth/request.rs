@@ -91,6 +91,7 @@ pub(super) fn read(issuer: &str, client: &Client, params: &Params) -> Result<Aut
     let max_age = params.one("max_age")?.map(str::parse).transpose().map_err(|_| answer("invalid_request"))?;
     let text = |name| Ok::<_, Wrong>(params.one(name)?.map(|text| text.chars().take(320).collect::<String>()));
     Ok(AuthorizationRequest {
+        direct: None,
         scope: scopes.to_string(),
         nonce,
         code_challenge,

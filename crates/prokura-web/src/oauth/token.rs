@@ -12,8 +12,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use prokura_domain::Scopes;
 use prokura_engine::{
-    DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DevicePoll, Engine, EntityWish, Error, ExchangeToken, Granted, RedeemCode,
-    Refresh, Refusal, Unverified, grantable_scopes,
+    DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DevicePoll, DirectWish, Engine, EntityWish, Error, ExchangeToken, Granted,
+    Manner, RedeemCode, Refresh, Refusal, Unverified, grantable_scopes,
 };
 use prokura_jose::Secret;
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn grant(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> {
         }
         None => return Err(OauthFault::invalid_request("grant_type is missing")),
     };
-    Ok(answer(granted, None))
+    answer(&granted, None)
 }
 
 async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
@@ -69,6 +69,8 @@ async fn redeem_code(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault
         redirect_uri: form.params.one("redirect_uri")?.map(str::to_owned),
         code_verifier: form.params.one("code_verifier")?.map(|verifier| Secret::from(verifier.to_owned())),
         resources: resources(form)?,
+        direct: DirectWish::default(),
+        manner: Manner::default(),
     };
     Ok(web.edge.engine.redeem_code(&form.tenant, &request, &form.origin).await?)
 }
@@ -84,6 +86,7 @@ async fn refresh(web: &Web, form: &ClientForm) -> Result<Granted, OauthFault> {
         legal_entity,
         scopes: scopes(form)?,
         resources: resources(form)?,
+        manner: Manner::default(),
     };
     match web.edge.engine.refresh(&form.tenant, None, &request, &form.origin).await {
         // Nobody asked for another company: the one the tokens were for is no longer theirs.
@@ -98,7 +101,7 @@ async fn poll_device(web: &Web, form: &ClientForm) -> Result<Response, OauthFaul
     let code = Secret::from(code.to_owned());
     let refused = |error, description| Err(OauthFault::new(StatusCode::BAD_REQUEST, error, description));
     match web.edge.engine.poll_device(&form.tenant, &form.client.id, &code, &form.origin).await? {
-        DevicePoll::Granted(granted) => Ok(answer(*granted, None)),
+        DevicePoll::Granted(granted) => answer(&granted, None),
         DevicePoll::Pending => refused("authorization_pending", "nobody has decided yet"),
         DevicePoll::TooOften => refused("slow_down", "wait longer between two questions"),
         DevicePoll::Denied => refused("access_denied", "somebody said no"),
@@ -159,7 +162,7 @@ async fn exchange(web: &Web, form: &ClientForm) -> Result<Response, OauthFault> 
         actor: actor.as_ref().map(|actor| &actor.token),
     };
     let granted = web.edge.engine.exchange_token(&form.tenant, &form.client, &request, &form.origin).await?;
-    Ok(answer(granted, Some(ACCESS_TOKEN)))
+    answer(&granted, Some(ACCESS_TOKEN))
 }
 
 /// Whom to act for: without a word, whom the tokens are for already.
@@ -187,29 +190,29 @@ fn scopes(form: &ClientForm) -> Result<Option<Scopes>, OauthFault> {
     form.params.one("scope")?.map(parse).transpose()
 }
 
-fn answer(granted: Granted, issued_type: Option<&str>) -> Response {
+fn answer(granted: &Granted, issued_type: Option<&str>) -> Result<Response, OauthFault> {
     let mut body = json!({
-        "access_token": granted.access_token,
-        "token_type": token_type(granted.bound_to_key),
+        "access_token": granted.access_token()?,
+        "token_type": token_type(granted.token.bound_to.is_some()),
         "expires_in": granted.access_seconds,
-        "scope": granted.standing.scopes.to_string(),
+        "scope": granted.standing().scopes.to_string(),
     });
     if let Some(members) = body.as_object_mut() {
         if let Some(issued_type) = issued_type {
             members.insert("issued_token_type".to_owned(), json!(issued_type));
         }
-        if let Some(refresh) = granted.refresh {
+        if let Some(refresh) = &granted.refresh {
             members.insert("refresh_token".to_owned(), json!(refresh.token.expose()));
             members.insert("refresh_token_expires_in".to_owned(), json!(refresh.seconds));
         }
-        if let Some(id_token) = granted.id_token {
+        if let Some(id_token) = &granted.id_token {
             members.insert("id_token".to_owned(), json!(id_token));
         }
-        if let Some(entity) = granted.standing.legal_entity() {
+        if let Some(entity) = granted.standing().legal_entity() {
             members.insert("legal_entity_id".to_owned(), json!(entity.as_str()));
         }
     }
-    json_answer(&body)
+    Ok(json_answer(&body))
 }
 
 /// How a token is sent (RFC 6750, RFC 9449 section 5).

@@ -20,6 +20,8 @@ pub enum Kind {
 pub enum Policy {
     /// Single use.
     Rotate,
+    /// Single use; a later use is refused and ends nothing.
+    Once,
     /// The same string until it ends.
     Reuse,
     /// A new string each time, older ones stay usable until the family ends.

@@ -46,6 +46,7 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 grants: grants.join(" "),
                 refresh_policy: match refresh_policy {
                     Policy::Rotate => RefreshPolicy::Rotate { leeway_seconds },
+                    Policy::Once => RefreshPolicy::Once { leeway_seconds },
                     Policy::Reuse => RefreshPolicy::Reuse,
                     Policy::Family => RefreshPolicy::Family,
                 },

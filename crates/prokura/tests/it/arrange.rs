@@ -6,8 +6,8 @@ use prokura_domain::{
 };
 use prokura_engine::{
     Actor, AtBrowser, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, EntityWish, Error, Granted,
-    LegalEntityDetails, LogIn, LoggedIn, NewAssignment, NewPassword, Origin, PageEntry, PageLogin, Profile, Refresh,
-    Tenant,
+    LegalEntityDetails, LogIn, LoggedIn, Manner, NewAssignment, NewPassword, Origin, PageEntry, PageLogin, Profile,
+    Refresh, Tenant,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -64,7 +64,7 @@ impl World {
                 &tenant,
                 "sf",
                 ClientKind::Public,
-                "guest password refresh_token token_exchange authorization_code device_code",
+                "guest password refresh_token token_exchange authorization_code device_code session_bridge on_behalf",
                 "",
                 policy,
             )
@@ -85,13 +85,13 @@ impl World {
     }
 
     pub(crate) async fn guest(&self) -> Granted {
-        let request = BeginGuest { client: client_id("sf"), wishes: prokura_engine::Wishes::default() };
+        let request = BeginGuest::nameless(client_id("sf"), prokura_engine::Wishes::default());
         self.engine().begin_guest(&self.tenant, &request, &origin()).await.expect("a guest")
     }
 
     pub(crate) async fn log_in(&self, password: &str) -> Result<LoggedIn, Error> {
         let guest = self.guest().await;
-        log_in(self.engine(), &self.tenant, &guest.standing, "ann@a.example", password).await
+        log_in(self.engine(), &self.tenant, guest.standing(), "ann@a.example", password).await
     }
 
     /// A login of ann, already acting for `entity`.
@@ -152,6 +152,7 @@ pub(crate) async fn refresh(
         legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().expect("an entity id"))),
         scopes: None,
         resources: Vec::new(),
+        manner: Manner::default(),
     };
     engine.refresh(tenant, None, &request, &origin()).await
 }

@@ -143,13 +143,12 @@ async fn s145_a_backup_under_a_storm_of_refreshes_is_whole() {
 /// Whether people log in, refresh and switch there as ever.
 async fn log_in_on(there: &TestServer, world: &World) -> bool {
     let tenant = there.engine.tenant(&world.tenant.id).await.unwrap();
-    let request =
-        prokura_engine::BeginGuest { client: "sf".parse().unwrap(), wishes: prokura_engine::Wishes::default() };
+    let request = prokura_engine::BeginGuest::nameless("sf".parse().unwrap(), prokura_engine::Wishes::default());
     let guest = there.engine.begin_guest(&tenant, &request, &origin()).await.unwrap();
-    let login = crate::arrange::log_in(&there.engine, &tenant, &guest.standing, "ann@a.example", PASSWORD).await;
+    let login = crate::arrange::log_in(&there.engine, &tenant, guest.standing(), "ann@a.example", PASSWORD).await;
     let token = login.unwrap().granted.refresh.unwrap().token;
     let acting = refresh(&there.engine, &tenant, &token, Some("le-1")).await.unwrap();
-    there.engine.verify(&acting.access_token).is_ok()
+    there.engine.verify(&acting.access_token().unwrap()).is_ok()
 }
 
 on_both_databases!(s146_a_restore_does_not_raise_the_dead);
@@ -188,7 +187,7 @@ async fn s146_a_restore_does_not_raise_the_dead(database: Database) {
 
     // What happens after it is lost with the restore, and must not come back to life.
     let successor = world.refresh(&token(&rotated), None).await.unwrap();
-    let request = LogOut { bearer: &revoked.standing, target: &revoked.standing };
+    let request = LogOut { bearer: revoked.standing(), target: revoked.standing() };
     world.engine().log_out(&world.tenant, &request, &origin()).await.unwrap();
 
     let there = match copy {
@@ -215,7 +214,7 @@ async fn s146_a_restore_does_not_raise_the_dead(database: Database) {
     for granted in [&rotated, &revoked, &untouched, &successor] {
         let refused = refresh(&there.engine, &tenant, &token(granted), None).await;
         assert!(matches!(refused, Err(prokura_engine::Error::Refused(_))), "{refused:?}");
-        assert!(there.engine.verify(&granted.access_token).is_err(), "nor is an access token good");
+        assert!(there.engine.verify(&granted.access_token().unwrap()).is_err(), "nor is an access token good");
     }
     let reset = there.engine.reset_password(&tenant, &link, &secret("another horse"), &origin()).await;
     assert!(matches!(reset, Err(prokura_engine::Error::Refused(_))), "{reset:?}");

@@ -155,12 +155,17 @@ async fn run_script(database: Database, language: &str, script: &str) {
 
 /// Runs a program that is a client of `world`; it ends well and says so.
 async fn run_client(mut command: Command, home: &Path, world: &World, script: &str) {
-    command
-        .current_dir(home)
-        .env("ISSUER", &*world.tenant.issuer)
-        .envs([("EMAIL", "ann@a.example"), ("PASSWORD", PASSWORD)])
-        .envs([("LE_1", "le-1"), ("LE_2", "le-2"), ("LE_FOREIGN", "le-3")])
-        .kill_on_drop(true);
+    command.env("ISSUER", &*world.tenant.issuer).envs([("EMAIL", "ann@a.example"), ("PASSWORD", PASSWORD)]).envs([
+        ("LE_1", "le-1"),
+        ("LE_2", "le-2"),
+        ("LE_FOREIGN", "le-3"),
+    ]);
+    run_to_the_end(command, home, script).await;
+}
+
+/// Runs a program that says `all well` at its end.
+pub(crate) async fn run_to_the_end(mut command: Command, home: &Path, script: &str) {
+    command.current_dir(home).kill_on_drop(true);
     let output = tokio::time::timeout(LIMIT, command.stdin(Stdio::null()).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{script} took longer than {LIMIT:?}")).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -204,7 +209,7 @@ async fn bound_client(world: &World) {
 }
 
 /// The folder with the scripts and what they need.
-async fn home() -> PathBuf {
+pub(crate) async fn home() -> PathBuf {
     // Tests of one run come here at once.
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;

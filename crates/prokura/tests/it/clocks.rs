@@ -38,7 +38,7 @@ async fn s136_a_node_with_a_wrong_clock_takes_no_traffic_until_it_is_right() {
         world.engine().poll_feed().await.unwrap();
         assert_eq!(readiness(&world).await.0, 200, "and is itself again");
     }
-    assert!(world.is_good(&ann.access_token), "nobody was logged out");
+    assert!(world.is_good(&ann.access_token().unwrap()), "nobody was logged out");
     assert!(world.refresh(&ann.refresh.unwrap().token, Some("le-2")).await.is_ok());
 }
 

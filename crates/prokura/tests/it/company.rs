@@ -143,7 +143,9 @@ async fn an_administrator_sees_changes_and_ends_the_access_of_colleagues(databas
     let page = robot.get(&office.native.path(MEMBERS)).await;
     let ended = robot.submit(&form_to(&page, "/company/members"), &[("action", "remove")]).await;
     assert_eq!(location(&ended).as_deref(), Some("/t/acme/account/company/members?done=member-removed"));
-    assert!(engine.verify(&here.access_token).is_err() && engine.verify(&there.access_token).is_ok());
+    assert!(
+        engine.verify(&here.access_token().unwrap()).is_err() && engine.verify(&there.access_token().unwrap()).is_ok()
+    );
     assert!(refresh(engine, tenant, &here.refresh.unwrap().token, Some("le-1")).await.is_err());
     let page = robot.get(&office.native.path(MEMBERS)).await;
     assert!(!page.text.contains("ann@a.example"));

@@ -4,11 +4,12 @@
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    Actor, AuthorizationRequest, Bearer, BeginGuest, ClientChange, ClientCredentials, DevicePoll, Door, EntityWish,
-    Error, ExchangeToken, Granted, Membership, Partner, PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile,
-    Progress, Prompt, PutPartnerIdp, RedeemCode, RedeemPartnerCode, SignUpRequest,
+    Actor, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange, ClientCredentials, DevicePoll,
+    DirectWish, Door, EntityWish, Error, ExchangeToken, Granted, Manner, Membership, OnBehalf, Partner,
+    PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode,
+    RedeemPartnerCode, SignUpRequest, VisitorWish,
 };
-use prokura_jose::{AccessToken, Algorithm, Secret, SigningKey, sign_jwt};
+use prokura_jose::{AccessToken, Algorithm, Secret, SecretHash, SigningKey, sign_jwt};
 use prokura_testkit::{Database, IdentityProvider};
 use serde_json::json;
 use std::{collections::VecDeque, sync::Arc};
@@ -46,7 +47,8 @@ fn concerns(door: Door, off: Off) -> bool {
         (_, Off::Tenant | Off::Client | Off::Grant) => true,
         (door, Off::Partner) => door == Door::PartnerCode,
         (Door::Guest | Door::GuestRefresh | Door::ClientCredentials, Off::Customer) => false,
-        (Door::Guest | Door::ClientCredentials, Off::Session) => false,
+        (Door::Guest | Door::ClientCredentials | Door::OnBehalf, Off::Session) => false,
+        (Door::OnBehalf, Off::Customer) => true,
         (Door::GuestRefresh, Off::Session) => true,
         (
             Door::Refresh
@@ -56,11 +58,12 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::PartnerCode
             | Door::AuthorizationCode
             | Door::TokenExchange
-            | Door::DeviceCode,
+            | Door::DeviceCode
+            | Door::Bridge,
             Off::Customer | Off::Session,
         ) => true,
         (
-            Door::Refresh | Door::AuthorizationCode | Door::TokenExchange | Door::DeviceCode,
+            Door::Refresh | Door::AuthorizationCode | Door::TokenExchange | Door::DeviceCode | Door::Bridge,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => true,
         // Nobody chooses a company here yet.
@@ -71,7 +74,8 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::Password
             | Door::SignUpConfirmation
             | Door::PartnerToken
-            | Door::PartnerCode,
+            | Door::PartnerCode
+            | Door::OnBehalf,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => false,
     }
@@ -80,6 +84,8 @@ fn concerns(door: Door, off: Off) -> bool {
 struct Keys {
     guest: Standing,
     acting: AccessToken,
+    /// What names a session of a shop's own pages that ann is on for `le-1`.
+    handle: SecretHash,
     guest_refresh: Secret,
     refresh: Secret,
     client_secret: Secret,
@@ -114,12 +120,15 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
     }
     let codes = if door == Door::AuthorizationCode { vec![code(world).await, code(world).await] } else { Vec::new() };
     let devices = if door == Door::DeviceCode { vec![device(world).await, device(world).await] } else { Vec::new() };
+    let from = origin();
+    let pages = world.engine().bridge_to_pages(&world.tenant, acting.standing(), None, &from).await.unwrap();
     Keys {
+        handle: pages.handle,
         codes,
         devices,
+        guest: guest.standing().clone(),
         guest_refresh: guest.refresh.unwrap().token,
-        guest: guest.standing,
-        acting: world.engine().examine(&acting.access_token).unwrap().token.clone(),
+        acting: acting.token,
         refresh: acting.refresh.unwrap().token,
         client_secret,
         partner,
@@ -235,10 +244,12 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
     let bearer = Bearer { standing: &keys.guest };
     match door {
         Door::Guest => {
-            let request = BeginGuest { client: client_id("sf"), wishes: prokura_engine::Wishes::default() };
+            let request = BeginGuest::nameless(client_id("sf"), prokura_engine::Wishes::default());
             engine.begin_guest(tenant, &request, &from).await
         }
-        Door::GuestRefresh => engine.refresh_guest(tenant, &client_id("sf"), &keys.guest_refresh, &from).await,
+        Door::GuestRefresh => {
+            engine.refresh_guest(tenant, &client_id("sf"), &keys.guest_refresh, &Manner::default(), &from).await
+        }
         Door::Password => {
             log_in(engine, tenant, &keys.guest, "ann@a.example", PASSWORD).await.map(|logged_in| logged_in.granted)
         }
@@ -284,6 +295,8 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
                 redirect_uri: None,
                 code_verifier: None,
                 resources: Vec::new(),
+                direct: DirectWish::default(),
+                manner: Manner::default(),
             };
             engine.redeem_code(tenant, &request, &from).await
         }
@@ -296,6 +309,27 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
                 nonce: None,
             };
             engine.redeem_partner_code(tenant, bearer, idp, &request, &from).await.map(|login| login.granted)
+        }
+        Door::Bridge => {
+            let request = BridgeToTokens {
+                client: client_id("sf"),
+                handle: keys.handle.clone(),
+                customer: Some(world.ann.clone()),
+                code: None,
+                named: DirectWish::default(),
+                manner: Manner::default(),
+            };
+            engine.bridge_to_tokens(tenant, &request, &from).await
+        }
+        Door::OnBehalf => {
+            let request = OnBehalf {
+                client: client_id("sf"),
+                email: Email::parse("ann@a.example").unwrap(),
+                visitor: VisitorWish::New,
+                site: None,
+                manner: Manner::default(),
+            };
+            engine.log_in_on_behalf(tenant, &request, &from).await
         }
         Door::PartnerToken => {
             engine.exchange_partner_token(tenant, bearer, &keys.partner, &keys.partner_token, &from).await
@@ -330,7 +364,9 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::PartnerCode
                 | Door::AuthorizationCode
                 | Door::TokenExchange
-                | Door::DeviceCode => &world.ann,
+                | Door::DeviceCode
+                | Door::Bridge
+                | Door::OnBehalf => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }
@@ -381,19 +417,19 @@ async fn s23_a_scope_that_was_taken_away_is_in_no_new_token(database: Database) 
     let mut keys = prepare(&mut world, Door::Refresh).await;
     let (engine, system, from) = (world.engine(), Actor::System, origin());
 
-    let machine = knock(&world, Door::ClientCredentials, &mut keys).await.unwrap().standing;
+    let machine = knock(&world, Door::ClientCredentials, &mut keys).await.unwrap().token.standing;
     assert_eq!(machine.scopes, Scopes::parse("a").unwrap());
     let change = ClientChange { scopes: Some("b".to_owned()), ..ClientChange::default() };
     engine.update_client(&world.tenant, &client_id("bk"), &change, None, &system, &from).await.unwrap();
-    let machine = knock(&world, Door::ClientCredentials, &mut keys).await.unwrap().standing;
+    let machine = knock(&world, Door::ClientCredentials, &mut keys).await.unwrap().token.standing;
     assert_eq!(machine.scopes, Scopes::default());
 
-    let buyer = knock(&world, Door::Refresh, &mut keys).await.unwrap().standing.scopes;
+    let buyer = knock(&world, Door::Refresh, &mut keys).await.unwrap().token.standing.scopes;
     let groups = engine.groups_of(&world.tenant, world.ann.as_str(), 50).await.unwrap();
     let own = groups.iter().find(|group| group.legal_entity.as_ref().is_some_and(|id| id.as_str() == "le-1")).unwrap();
     let membership = Membership { group: own.id.clone(), member: world.ann.to_string(), kind: None, confined_to: None };
     engine.leave_group(&world.tenant, &membership, &system, &from).await.unwrap();
-    let nobody = knock(&world, Door::Refresh, &mut keys).await.unwrap().standing.scopes;
+    let nobody = knock(&world, Door::Refresh, &mut keys).await.unwrap().token.standing.scopes;
     assert_ne!(buyer.intersection(&own.scopes), nobody.intersection(&own.scopes));
     assert!(buyer.intersection(&nobody) == nobody, "nothing is gained: {nobody:?}");
 }

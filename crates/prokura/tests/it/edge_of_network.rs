@@ -129,7 +129,7 @@ fn feed(server: &TestServer, port: u16) -> tokio::task::JoinHandle<()> {
 async fn a_gateway_alone_says_that_it_lives_and_whether_it_can_decide() {
     let options = Options { database: Database::Sqlite, is_clock_frozen: false, ..Options::default() };
     let world = World::on(TestServer::start_with(options).await, RefreshPolicy::Family).await;
-    let token = world.guest().await.access_token;
+    let token = world.guest().await.access_token().unwrap();
     let bench = Bench::new(&upstream().await);
     let _gateway = bench.start();
     let api = format!("{}/api", bench.gateway);

@@ -3,7 +3,7 @@
 
 use crate::arrange::{World, client_id, on_both_databases, origin};
 use prokura_domain::{ClientKind, Clock as _, RefreshPolicy};
-use prokura_engine::{Actor, ClientChange, CreateClient, DatabaseConfig, Engine, Granted};
+use prokura_engine::{Actor, ClientChange, CreateClient, DatabaseConfig, Engine, Granted, Manner};
 use prokura_jose::feed::{RevocationEntry, RevocationsFeed};
 use prokura_testkit::{Database, Options, TestServer};
 
@@ -16,8 +16,8 @@ const SKEW: i64 = 120;
 fn rows_of(world: &World, guest: &Granted) -> [i64; 4] {
     let DatabaseConfig::Sqlite { path, .. } = &world.server.database else { panic!("this is about the file") };
     let database = rusqlite::Connection::open(path).unwrap();
-    let session = guest.standing.session.as_ref().unwrap().as_str();
-    let family = guest.standing.family.as_ref().unwrap().as_str();
+    let session = guest.standing().session.as_ref().unwrap().as_str();
+    let family = guest.standing().family.as_ref().unwrap().as_str();
     let count = |sql: &str, id: &str| database.query_row(sql, [id], |row| row.get(0)).unwrap();
     [
         count("SELECT COUNT(*) FROM refresh_tokens WHERE family_id = ?1", family),
@@ -39,7 +39,8 @@ async fn a_guest_stays_while_they_come_back_and_is_gone_a_day_after_their_last_t
             world.server.advance(DAY - 1);
             engine.sweep().await.unwrap();
             let token = guest.refresh.unwrap().token;
-            guest = engine.refresh_guest(tenant, &client_id("sf"), &token, &origin()).await.unwrap();
+            guest =
+                engine.refresh_guest(tenant, &client_id("sf"), &token, &Manner::default(), &origin()).await.unwrap();
             assert_eq!(i64::from(guest.refresh.as_ref().unwrap().seconds), DAY, "{policy:?}");
         }
         assert_eq!(rows_of(&world, &gone), [0; 4], "{policy:?}: nobody came back for them");
@@ -47,7 +48,7 @@ async fn a_guest_stays_while_they_come_back_and_is_gone_a_day_after_their_last_t
         world.server.advance(DAY);
         let token = &guest.refresh.as_ref().unwrap().token;
         assert!(
-            engine.refresh_guest(tenant, &client_id("sf"), token, &origin()).await.is_err(),
+            engine.refresh_guest(tenant, &client_id("sf"), token, &Manner::default(), &origin()).await.is_err(),
             "{policy:?}: it is over"
         );
         world.server.advance(DAY - 1);
@@ -148,21 +149,21 @@ async fn s70_a_token_of_a_year_stays_revoked_for_the_year() {
     let engine = world.engine();
     long_lived(&world, "long", u32::try_from(YEAR).unwrap()).await;
     let wishes = prokura_engine::Wishes::default();
-    let request = prokura_engine::BeginGuest { client: client_id("long"), wishes };
+    let request = prokura_engine::BeginGuest::nameless(client_id("long"), wishes);
     let guest = engine.begin_guest(&world.tenant, &request, &origin()).await.unwrap();
     let logged_in =
-        crate::arrange::log_in(engine, &world.tenant, &guest.standing, "ann@a.example", crate::arrange::PASSWORD);
+        crate::arrange::log_in(engine, &world.tenant, guest.standing(), "ann@a.example", crate::arrange::PASSWORD);
     let token = logged_in.await.unwrap().granted.refresh.unwrap().token;
     let acting = world.refresh(&token, Some("le-1")).await.unwrap();
     set_access(engine, &world, 60).await;
-    assert!(world.is_good(&acting.access_token));
+    assert!(world.is_good(&acting.access_token().unwrap()));
     engine.unassign(&world.tenant, &world.assignments[0], &Actor::System, &origin()).await.unwrap();
-    assert!(!world.is_good(&acting.access_token));
+    assert!(!world.is_good(&acting.access_token().unwrap()));
     for _ in 0..12 {
         world.server.advance(30 * DAY);
         engine.sweep().await.unwrap();
         engine.verifier().forget_expired(world.server.clock.now());
-        assert!(!world.is_good(&acting.access_token));
+        assert!(!world.is_good(&acting.access_token().unwrap()));
     }
     // A node that starts now learns of it, too.
     assert!(feed(&world.server).await.iter().any(|entry| entry.kind == "grant"));

@@ -107,8 +107,8 @@ async fn s40_tenants_whose_keys_have_the_same_kid_never_verify_each_others_token
     let kid = signing_kid(&engine, acme).await;
     assert_eq!(kid, signing_kid(&engine, beta).await, "the test wants the same kid twice");
 
-    let guest = BeginGuest { client: client_id("sf-acme"), wishes: Wishes::default() };
-    let token = engine.begin_guest(acme, &guest, &origin()).await.unwrap().access_token;
+    let guest = BeginGuest::nameless(client_id("sf-acme"), Wishes::default());
+    let token = engine.begin_guest(acme, &guest, &origin()).await.unwrap().access_token().unwrap();
     let says = engine.verify(&token).unwrap().token.clone();
     assert_eq!(says.standing.tenant, acme.id);
 
@@ -195,8 +195,8 @@ async fn s40_a_token_of_one_tenant_opens_nothing_of_another() {
         let tenant = server.tenant(name).await;
         let client = format!("sf-{name}");
         server.client(&tenant, &client, ClientKind::Public, "guest", "", RefreshPolicy::Family).await;
-        let guest = BeginGuest { client: client_id(&client), wishes: Wishes::default() };
-        tokens.push(server.engine.begin_guest(&tenant, &guest, &origin()).await.unwrap().access_token);
+        let guest = BeginGuest::nameless(client_id(&client), Wishes::default());
+        tokens.push(server.engine.begin_guest(&tenant, &guest, &origin()).await.unwrap().access_token().unwrap());
     }
     for (at, token, expected) in [("acme", 0, 200), ("acme", 1, 401), ("beta", 0, 401), ("beta", 1, 200)] {
         let answer = server.get(&format!("/session-context/{at}/me/context"), Some(&tokens[token])).await;
@@ -215,7 +215,7 @@ async fn s41_a_key_is_published_before_it_signs_and_stays_after_it(database: Dat
     let (engine, tenant) = (&world.engine().clone(), &Arc::clone(&world.tenant));
     let (actor, from) = (Actor::System, origin());
     let first = signing_kid(engine, tenant).await;
-    let before = world.acting("le-1").await.access_token;
+    let before = world.acting("le-1").await.access_token().unwrap();
 
     let next = engine.rotate_keys(tenant, false, &actor, &from).await.unwrap().kid;
     assert!(kids(&world.server).await.iter().any(|kid| kid == next.as_str()), "published at once");
@@ -223,14 +223,14 @@ async fn s41_a_key_is_published_before_it_signs_and_stays_after_it(database: Dat
     world.server.advance(599);
     engine.advance_keys().await.unwrap();
     assert_eq!(signing_kid(engine, tenant).await, first, "not before every cache of 300 s was renewed twice");
-    let late = world.acting("le-1").await.access_token;
+    let late = world.acting("le-1").await.access_token().unwrap();
     assert_eq!(head(&late), head(&before));
 
     world.server.advance(1);
     engine.advance_keys().await.unwrap();
     assert_eq!(signing_kid(engine, tenant).await, next);
     world.tenant = engine.tenant(&tenant.id).await.unwrap();
-    let after = world.acting("le-1").await.access_token;
+    let after = world.acting("le-1").await.access_token().unwrap();
     assert_ne!(head(&after), head(&before));
     for token in [&before, &late, &after] {
         assert!(world.is_good(token), "no token suffers from a rotation");
@@ -251,7 +251,7 @@ async fn s41_a_compromised_key_ends_its_tokens_at_once(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
     let (engine, tenant) = (world.engine(), &world.tenant);
     let stolen = signing_kid(engine, tenant).await;
-    let token = world.acting("le-1").await.access_token;
+    let token = world.acting("le-1").await.access_token().unwrap();
     assert!(world.is_good(&token));
     engine.retire_key(tenant, &stolen, true, &Actor::System, &origin()).await.unwrap();
     assert!(!world.is_good(&token));
@@ -259,9 +259,9 @@ async fn s41_a_compromised_key_ends_its_tokens_at_once(database: Database) {
     assert_eq!(answer.status, 401, "{}", answer.text);
     assert!(!kids(&world.server).await.iter().any(|kid| kid == stolen.as_str()));
     let tenant = engine.tenant(&tenant.id).await.unwrap();
-    let guest = BeginGuest { client: client_id("sf"), wishes: Wishes::default() };
+    let guest = BeginGuest::nameless(client_id("sf"), Wishes::default());
     let fresh = engine.begin_guest(&tenant, &guest, &origin()).await.unwrap();
-    assert!(world.is_good(&fresh.access_token), "another key signs from here on");
+    assert!(world.is_good(&fresh.access_token().unwrap()), "another key signs from here on");
     let again = engine.retire_key(&tenant, &stolen, true, &Actor::System, &origin()).await;
     assert!(matches!(again, Err(Error::Refused(Refusal::NotFound(_)))), "{again:?}");
 }
@@ -282,7 +282,11 @@ impl Service {
         if now.millis_since(self.asked_at) >= Self::MAX_AGE_MILLIS {
             let set = key_set(nodes[self.node % nodes.len()]).await.json();
             let keys = set["keys"].as_array().unwrap().iter().map(|key| PublicKey::from_jwk(key).unwrap()).collect();
-            self.verifier.set_keys(tenant.id.clone(), tenant.issuer.clone(), tenant.issuer.clone(), keys);
+            self.verifier.set_keys(
+                tenant.id.clone(),
+                vec![prokura_jose::Names::native(tenant.issuer.clone(), tenant.issuer.clone())],
+                keys,
+            );
             self.asked_at = now;
         }
         for token in tokens {
@@ -300,8 +304,8 @@ async fn tokens_of(nodes: &[&TestServer], tenant: &Tenant) -> Vec<String> {
         for _ in 0..4 {
             let (engine, tenant) = (node.engine.clone(), Arc::clone(&tenant));
             tasks.spawn(async move {
-                let guest = BeginGuest { client: client_id("sf"), wishes: Wishes::default() };
-                engine.begin_guest(&tenant, &guest, &origin()).await.unwrap().access_token
+                let guest = BeginGuest::nameless(client_id("sf"), Wishes::default());
+                engine.begin_guest(&tenant, &guest, &origin()).await.unwrap().access_token().unwrap()
             });
         }
     }
@@ -421,18 +425,21 @@ async fn s146_a_restore_raises_nothing_that_was_handed_out_before_it() {
     assert!(restored.begin_restored_epoch().await.unwrap() >= 1, "sessions of before were open in the backup");
     let tenant = restored.tenant(&world.tenant.id).await.unwrap();
     for granted in [&early, &rotated, &late] {
-        assert!(restored.verify(&granted.access_token).is_err(), "an access token of before");
+        assert!(restored.verify(&granted.access_token().unwrap()).is_err(), "an access token of before");
         let token = &granted.refresh.as_ref().unwrap().token;
         for entity in [None, Some("le-1")] {
             let answer = refresh(&restored, &tenant, token, entity).await;
             assert!(matches!(answer, Err(Error::Refused(Refusal::InvalidGrant))), "{answer:?}");
         }
     }
-    let guest = BeginGuest { client: client_id("sf"), wishes: Wishes::default() };
+    let guest = BeginGuest::nameless(client_id("sf"), Wishes::default());
     let guest = restored.begin_guest(&tenant, &guest, &origin()).await.unwrap();
-    let again = log_in(&restored, &tenant, &guest.standing, "ann@a.example", PASSWORD).await.unwrap().granted;
-    assert!(restored.verify(&again.access_token).is_ok(), "people log in again");
+    let again = log_in(&restored, &tenant, guest.standing(), "ann@a.example", PASSWORD).await.unwrap().granted;
+    assert!(restored.verify(&again.access_token().unwrap()).is_ok(), "people log in again");
     let token = again.refresh.unwrap().token;
     let acting = refresh(&restored, &tenant, &token, Some("le-1")).await.unwrap();
-    assert_eq!(restored.verify(&acting.access_token).unwrap().token.standing.legal_entity().unwrap().as_str(), "le-1");
+    assert_eq!(
+        restored.verify(&acting.access_token().unwrap()).unwrap().token.standing.legal_entity().unwrap().as_str(),
+        "le-1"
+    );
 }

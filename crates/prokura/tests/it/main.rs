@@ -29,6 +29,7 @@ mod outbox;
 mod panics;
 mod reach;
 mod rotation;
+mod salesforce;
 mod storm;
 mod thin_path;
 mod throttle;

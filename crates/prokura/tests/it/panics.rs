@@ -37,7 +37,7 @@ struct Trap {
 }
 
 async fn begin_guest(engine: &Engine, tenant: &Tenant) -> Result<prokura_engine::Granted, prokura_engine::Error> {
-    let request = BeginGuest { client: "sf".parse().unwrap(), wishes: Wishes::default() };
+    let request = BeginGuest::nameless("sf".parse().unwrap(), Wishes::default());
     engine.begin_guest(tenant, &request, &origin()).await
 }
 
@@ -89,10 +89,10 @@ async fn s133_a_thousand_panics_amid_load_cost_nobody_else_anything(database: Da
     let mut load = JoinSet::new();
     for _ in 0..CLIENTS {
         let guest = world.guest().await;
-        let login = log_in(world.engine(), &world.tenant, &guest.standing, "ann@a.example", PASSWORD).await.unwrap();
-        let mut held = login.granted.refresh.unwrap().token.expose().to_owned();
+        let login = log_in(world.engine(), &world.tenant, guest.standing(), "ann@a.example", PASSWORD).await.unwrap();
+        let mut held = login.granted.refresh.as_ref().unwrap().token.expose().to_owned();
         let (http, url, is_over) = (world.server.http.clone(), url.clone(), Arc::clone(&is_over));
-        let bearer = login.granted.access_token.clone();
+        let bearer = login.granted.access_token().unwrap().clone();
         load.spawn(async move {
             let mut answered = 0;
             while !is_over.load(Ordering::Relaxed) {
@@ -145,7 +145,7 @@ async fn s133_a_thousand_panics_amid_load_cost_nobody_else_anything(database: Da
 async fn s133_json_a_hundred_thousand_levels_deep_is_a_bad_request() {
     let world = World::new(Database::Sqlite, RefreshPolicy::Reuse).await;
     let server = &world.server;
-    let guest = world.guest().await.access_token;
+    let guest = world.guest().await.access_token().unwrap();
     let operator = crate::admin::operator(server, &[("*", "admin")]).await;
     let bodies = ["[".repeat(100_000), "{\"a\":".repeat(100_000), format!("{{\"email\":{}", "[".repeat(100_000))];
     for (path, bearer) in [

@@ -31,7 +31,7 @@ async fn an_end_reaches_the_other_node(is_channel_cut: bool) {
     let tenant = other.engine.tenant(&world.tenant.id).await.unwrap();
     let acting = world.acting("le-1").await;
     let elsewhere = world.acting("le-2").await;
-    assert!(other.engine.verify(&acting.access_token).is_ok());
+    assert!(other.engine.verify(&acting.access_token().unwrap()).is_ok());
     if is_channel_cut {
         other.engine.stop_listening();
     }
@@ -41,14 +41,14 @@ async fn an_end_reaches_the_other_node(is_channel_cut: bool) {
         .await
         .unwrap();
     let answered = Instant::now();
-    assert!(world.engine().verify(&acting.access_token).is_err(), "on the node itself at once");
-    while other.engine.verify(&acting.access_token).is_ok() {
+    assert!(world.engine().verify(&acting.access_token().unwrap()).is_err(), "on the node itself at once");
+    while other.engine.verify(&acting.access_token().unwrap()).is_ok() {
         assert!(answered.elapsed() < REACH, "the other node still accepts the token");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let refused = refresh(&other.engine, &tenant, &acting.refresh.unwrap().token, Some("le-1")).await;
     assert!(matches!(refused, Err(Error::Refused(Refusal::NotAssigned))), "{refused:?}");
-    assert!(other.engine.verify(&elsewhere.access_token).is_ok(), "nobody else loses anything");
+    assert!(other.engine.verify(&elsewhere.access_token().unwrap()).is_ok(), "nobody else loses anything");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ fn retry_after(answer: &Answer) -> u32 {
 async fn s71_tokens_are_decided_about_on_old_news_for_thirty_seconds_only(database: Database) {
     let options = Options { database, stale_seconds: Some(30), ..Options::default() };
     let world = World::on(TestServer::start_with(options).await, RefreshPolicy::Family).await;
-    let token = world.acting("le-1").await.access_token;
+    let token = world.acting("le-1").await.access_token().unwrap();
     let server = &world.server;
     let (grants, policy) = ("client_credentials token_exchange", RefreshPolicy::Rotate { leeway_seconds: 10 });
     let secret = server.client(&world.tenant, "bk", ClientKind::Confidential, grants, "a", policy).await;
@@ -173,7 +173,7 @@ async fn s71_a_node_whose_database_froze_says_so_and_comes_back_by_itself() {
     let statement_deadline = Duration::from_secs(1);
     let config = DatabaseConfig::Postgres { url, pool_size: *pool_size, statement_deadline };
     let node = world.server.start_beside(config).await;
-    let token = world.acting("le-1").await.access_token;
+    let token = world.acting("le-1").await.access_token().unwrap();
     let me = async || node.get("/customer/acme/me", Some(&token)).await;
     assert_eq!(me().await.status, 200);
     assert_eq!(node.get("/readyz", None).await.status, 200);

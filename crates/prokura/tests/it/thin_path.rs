@@ -5,7 +5,7 @@ use prokura_domain::{
     RefreshPolicy,
 };
 use prokura_engine::{
-    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, EntityWish, Error, LegalEntityDetails, LogIn,
+    Actor, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, EntityWish, Error, LegalEntityDetails, LogIn, Manner,
     NewAssignment, NewPassword, Origin, Profile, Refresh, Refusal, Tenant, Wishes,
 };
 use prokura_jose::Secret;
@@ -56,16 +56,16 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
         assignments.push(engine.assign(&tenant, &request, &system, &origin).await.unwrap());
     }
 
-    let guest = BeginGuest { client: "sf".parse().unwrap(), wishes: Wishes::default() };
+    let guest = BeginGuest::nameless("sf".parse().unwrap(), Wishes::default());
     let guest = engine.begin_guest(&tenant, &guest, &origin).await.unwrap();
-    let bearer = Bearer { standing: &guest.standing };
+    let bearer = Bearer { standing: guest.standing() };
     let log_in = LogIn { email: Email::parse("ANN@a.example").unwrap(), password: secret("correct horse") };
     let wrong = LogIn { password: secret("wrong horse"), ..log_in.clone() };
     let refused = engine.log_in(&tenant, bearer, &wrong, &origin).await.unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::InvalidCredentials)));
     let logged_in = engine.log_in(&tenant, bearer, &log_in, &origin).await.unwrap().granted;
-    assert_eq!(logged_in.standing.session, guest.standing.session);
-    assert_eq!(logged_in.standing.legal_entity(), None);
+    assert_eq!(logged_in.standing().session, guest.standing().session);
+    assert_eq!(logged_in.standing().legal_entity(), None);
 
     let refresh = |token: &Secret, entity: Option<&str>| Refresh {
         refresh_token: token.clone(),
@@ -73,25 +73,26 @@ async fn a_customer_switches_company_without_logging_in_again(database: Database
         legal_entity: entity.map_or(EntityWish::Nobody, |entity| EntityWish::Of(entity.parse().unwrap())),
         scopes: None,
         resources: Vec::new(),
+        manner: Manner::default(),
     };
     let first = logged_in.refresh.unwrap().token;
     let foreign = engine.refresh(&tenant, Some(bearer), &refresh(&first, Some("le-3")), &origin).await.unwrap_err();
     assert!(matches!(foreign, Error::Refused(Refusal::NotAssigned)));
     let chosen = engine.refresh(&tenant, Some(bearer), &refresh(&first, Some("le-1")), &origin).await.unwrap();
-    assert_eq!(engine.verify(&chosen.access_token).unwrap().token.standing.legal_entity(), Some(&one));
+    assert_eq!(engine.verify(&chosen.access_token().unwrap()).unwrap().token.standing.legal_entity(), Some(&one));
     let switched = engine.refresh(&tenant, None, &refresh(&first, Some("le-2")), &origin).await.unwrap();
-    assert_eq!(engine.verify(&switched.access_token).unwrap().token.standing.legal_entity(), Some(&two));
+    assert_eq!(engine.verify(&switched.access_token().unwrap()).unwrap().token.standing.legal_entity(), Some(&two));
 
-    assert!(engine.verify(&chosen.access_token).is_ok(), "the token before the switch has a grace");
+    assert!(engine.verify(&chosen.access_token().unwrap()).is_ok(), "the token before the switch has a grace");
     server.advance(61);
-    assert!(engine.verify(&chosen.access_token).is_err(), "and then it is over");
+    assert!(engine.verify(&chosen.access_token().unwrap()).is_err(), "and then it is over");
     engine.unassign(&tenant, assignments.last().unwrap(), &system, &origin).await.unwrap();
-    assert!(engine.verify(&switched.access_token).is_err(), "what acts by a removed right ends at once");
+    assert!(engine.verify(&switched.access_token().unwrap()).is_err(), "what acts by a removed right ends at once");
     let newest = switched.refresh.unwrap().token;
     let gone = engine.refresh(&tenant, None, &refresh(&newest, Some("le-2")), &origin).await.unwrap_err();
     assert!(matches!(gone, Error::Refused(Refusal::NotAssigned)));
     let back = engine.refresh(&tenant, None, &refresh(&newest, Some("le-1")), &origin).await.unwrap();
-    assert!(engine.verify(&back.access_token).is_ok());
+    assert!(engine.verify(&back.access_token().unwrap()).is_ok());
 
     engine.seal_audit().await.unwrap();
     let verdict = engine.verify_audit(&tenant.id, None).await.unwrap();

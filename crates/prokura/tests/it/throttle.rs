@@ -34,7 +34,7 @@ on_both_databases!(
 async fn s100_strangers_wait_and_a_known_device_does_not(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
     let (engine, tenant) = (world.engine(), &world.tenant);
-    let guest = world.guest().await.standing;
+    let guest = world.guest().await.token.standing;
     let bearer = Bearer { standing: &guest };
     let attempt = |password: &str| LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(password) };
     // Ann has been here before, from her own place.
@@ -56,7 +56,7 @@ async fn s100_strangers_wait_and_a_known_device_does_not(database: Database) {
 
 async fn s100_parallel_guesses_cannot_outrun_the_budget(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
-    let guest = world.guest().await.standing;
+    let guest = world.guest().await.token.standing;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..60 {
         let (engine, tenant, guest) = (world.engine().clone(), world.tenant.clone(), guest.clone());
@@ -80,7 +80,7 @@ async fn s100_who_waits_as_long_as_told_is_let_in(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
     let (engine, tenant, server) = (world.engine(), &world.tenant, &world.server);
     let refill = tenant.settings.login_refill_seconds;
-    let guest = world.guest().await.standing;
+    let guest = world.guest().await.token.standing;
     let mut number = 0;
     let mut attempt = async || {
         number += 1;
@@ -144,7 +144,7 @@ async fn s101_client_secrets_have_a_budget_of_their_own(database: Database) {
     engine
         .log_in(
             tenant,
-            Bearer { standing: &world.guest().await.standing },
+            Bearer { standing: world.guest().await.standing() },
             &LogIn { email: Email::parse("ann@a.example").unwrap(), password: secret(PASSWORD) },
             &from(2),
         )
@@ -154,7 +154,7 @@ async fn s101_client_secrets_have_a_budget_of_their_own(database: Database) {
 
 async fn s102_unknown_and_wrong_look_alike(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
-    let guest = world.guest().await.standing;
+    let guest = world.guest().await.token.standing;
     let wrong = log_in(world.engine(), &world.tenant, &guest, "ann@a.example", "wrong horse").await.unwrap_err();
     let unknown = log_in(world.engine(), &world.tenant, &guest, "nobody@a.example", "wrong horse").await.unwrap_err();
     assert_eq!(format!("{wrong:?}"), format!("{unknown:?}"));
@@ -162,7 +162,7 @@ async fn s102_unknown_and_wrong_look_alike(database: Database) {
 
 async fn e07_a_repeated_guess_counts_once(database: Database) {
     let world = World::new(database, RefreshPolicy::Family).await;
-    let guest = world.guest().await.standing;
+    let guest = world.guest().await.token.standing;
     for n in 0..5 {
         for _ in 0..2 {
             let _ = log_in(world.engine(), &world.tenant, &guest, "ann@a.example", &format!("wrong {n}")).await;

@@ -6,7 +6,7 @@ use prokura_domain::{
     AddressId, AssignmentId, AssignmentKind, AuditEventId, AuthorizationId, ClientId, ClientKind, CompanyKind,
     CustomerId, CustomerKind, CustomerState, FamilyId, FamilyState, GrantId, GroupCode, GroupId, InvitationId, KeyId,
     LegalEntityId, LocationId, LocationKind, MemberKind, OperatorId, PartnerIdpId, RevocationKind, Scopes, SegmentId,
-    SegmentItemKind, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp, TokenId,
+    SegmentItemKind, SegmentState, SessionId, SessionState, SiteId, TenantId, Timestamp, TokenId, VisitorId,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -118,6 +118,7 @@ text_columns!(
     SiteId,
     TenantId,
     TokenId,
+    VisitorId,
 );
 
 impl ToValue for str {

@@ -18,9 +18,9 @@ CREATE TABLE tenants (
     modified_at BIGINT NOT NULL
 );
 
--- How each surface spells a tenant: a client id, a host name.
+-- How each surface spells a tenant: a client id, a host name, the issuer of a dialect's tokens.
 CREATE TABLE tenant_names (
-    kind TEXT NOT NULL CHECK (kind IN ('client', 'host')),
+    kind TEXT NOT NULL CHECK (kind IN ('client', 'host', 'issuer')),
     name TEXT NOT NULL,
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
     PRIMARY KEY (kind, name)
@@ -55,7 +55,7 @@ CREATE TABLE clients (
     previous_secret_until BIGINT,
     scopes TEXT NOT NULL,
     grants TEXT NOT NULL,
-    refresh_policy TEXT NOT NULL CHECK (refresh_policy IN ('rotate', 'reuse', 'family')),
+    refresh_policy TEXT NOT NULL CHECK (refresh_policy IN ('rotate', 'once', 'reuse', 'family')),
     leeway_seconds BIGINT NOT NULL,
     access_seconds BIGINT,
     refresh_seconds BIGINT,
@@ -433,6 +433,7 @@ CREATE TABLE sessions (
     id TEXT NOT NULL,
     client_id TEXT NOT NULL,
     customer_id TEXT,
+    visitor_id TEXT,
     site_id TEXT,
     door TEXT NOT NULL,
     is_entity_locked BIGINT NOT NULL CHECK (is_entity_locked IN (0, 1)),
@@ -456,6 +457,7 @@ CREATE INDEX sessions_by_look ON sessions (look_at) WHERE state = 'active' AND l
 CREATE INDEX sessions_by_customer ON sessions (tenant_id, customer_id, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX sessions_by_partner_idp ON sessions (tenant_id, partner_idp_id, id)
     WHERE partner_idp_id IS NOT NULL AND state = 'active';
+CREATE INDEX sessions_by_visitor ON sessions (tenant_id, visitor_id) WHERE visitor_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Preferences of a session. The company in it is information, never authority.
@@ -476,11 +478,14 @@ CREATE TABLE session_contexts (
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
 
--- Browsers that are logged in: the handle of a session in a cookie.
+-- Handles of sessions in browsers' cookies: of who is logged in to our pages (sso), and of whoever is on a shop's own
+-- pages (shop), which follow the company of one family.
 CREATE TABLE cookie_sessions (
     tenant_id TEXT NOT NULL,
     hash TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('sso', 'shop')),
     session_id TEXT NOT NULL,
+    family_id TEXT,
     legal_entity_id TEXT,
     issued_at BIGINT NOT NULL,
     idle_until BIGINT NOT NULL,
@@ -560,6 +565,8 @@ CREATE TABLE token_families (
     scope TEXT,
     audience TEXT,
     key_thumbprint TEXT,
+    door TEXT NOT NULL,
+    do_not_track BIGINT NOT NULL CHECK (do_not_track IN (0, 1)),
     epoch BIGINT NOT NULL,
     generation BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('active', 'revoked')),

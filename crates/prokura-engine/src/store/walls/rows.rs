@@ -3,8 +3,8 @@
 use super::{
     super::{
         CeremonyRow, ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer,
-        NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, PasskeyRow, PendingLoginRow,
-        SealRow, Site, Store, StoreError, Tx,
+        NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, NewShopCookie, PasskeyRow,
+        PendingLoginRow, SealRow, Site, Store, StoreError, Tx,
     },
     LATER, NOW,
 };
@@ -169,6 +169,7 @@ pub(super) fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::
         id: session,
         client: Box::leak(Box::new(id("sf"))),
         customer: Some(customer),
+        visitor: None,
         site: None,
         door: "password",
         is_entity_locked: false,
@@ -195,9 +196,15 @@ pub(super) fn family<'a>(
         acting_for: Some(acting_for),
         scope: Some("openid"),
         audience: None,
+        door: "customer.log_in",
+        does_not_track: false,
         expires_at: LATER,
         tokens_until: LATER,
     }
+}
+
+pub(super) fn shop_cookie<'a>(hash: &'a SecretHash, session: &'a SessionId, family: &'a FamilyId) -> NewShopCookie<'a> {
+    NewShopCookie { hash, session, family, idle_until: LATER, expires_at: LATER.plus_seconds(3_600) }
 }
 
 pub(super) fn token<'a>(
@@ -417,6 +424,20 @@ async fn build_partners(tx: &mut Tx<'_>, acme: &TenantId) -> Result<(), StoreErr
     Ok(())
 }
 
+/// A visitor, a customer under another visitor's name, and a session of a shop's own pages.
+async fn put_shop(tx: &mut Tx<'_>, acme: &TenantId, cast: &Cast) -> Result<(), StoreError> {
+    let shop = SecretHash::of("shop");
+    tx.insert_shop_cookie(acme, &shop_cookie(&shop, &cast.session, &cast.family), NOW).await?;
+    let (visit, ann) = (id("s-visit"), id("ann"));
+    for (session_id, visitor, customer) in [("s-visit", "v-guest", None), ("s-known", "v-ann", Some(&ann))] {
+        let (session_id, visitor) = (id(session_id), id(visitor));
+        let new = NewSession { id: &session_id, visitor: Some(&visitor), customer, ..session(&visit, &ann) };
+        tx.insert_session(acme, &new, NOW).await?;
+    }
+    tx.insert_tenant_name("issuer", "slas/dev/acme", acme).await?;
+    Ok(())
+}
+
 /// One row of everything for `acme`; for `beta` nothing but the tenant.
 pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
@@ -494,6 +515,7 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_ceremony(&acme, &SecretHash::of("ceremony"), &ceremony(), LATER).await?;
     tx.put_pending_login(&acme, &SecretHash::of("browser"), &pending(&id("ann")), NOW).await?;
     tx.insert_cookie_session(&acme, &cast.token, &cast.session, LATER, LATER, NOW).await?;
+    put_shop(&mut tx, &acme, &cast).await?;
     tx.take_turn(&acme, "k", "h", LATER).await?;
     tx.insert_audit_event(&acme, &event("e-1")).await?;
     tx.insert_seal(&acme, &seal(1)).await?;

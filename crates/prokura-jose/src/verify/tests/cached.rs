@@ -22,7 +22,7 @@ fn a_token_is_verified_once() {
     let first = verifier.verify(&text, NOW).expect("valid");
     assert!(Arc::ptr_eq(&first, &verifier.verify(&text, NOW).expect("valid")));
     // Keys that come again as they were change nothing.
-    verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), vec![key.public().clone()]);
+    verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("acme"))], vec![key.public().clone()]);
     assert!(Arc::ptr_eq(&first, &verifier.verify(&text, NOW).expect("valid")));
 }
 
@@ -31,7 +31,7 @@ fn the_cache_is_bounded_and_forgetting_changes_no_answer() {
     let key = key(Algorithm::EdDsa, "k1");
     for (capacity, most) in [(0, 0), (1, 8), (16, 16), (100, 104), (1000, 1024)] {
         let verifier = TokenVerifier::new(capacity);
-        verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), vec![key.public().clone()]);
+        verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("acme"))], vec![key.public().clone()]);
         let tokens = many(&key, 300, 300);
         for round in 0..2 {
             for token in &tokens {
@@ -49,7 +49,7 @@ fn the_cache_is_bounded_and_forgetting_changes_no_answer() {
 fn what_is_asked_for_stays_while_strangers_pass() {
     let key = key(Algorithm::EdDsa, "k1");
     let verifier = TokenVerifier::new(8);
-    verifier.set_keys(id("acme"), issuer("acme"), issuer("acme"), vec![key.public().clone()]);
+    verifier.set_keys(id("acme"), vec![Names::native(issuer("acme"), issuer("acme"))], vec![key.public().clone()]);
     let tokens = many(&key, 200, 300);
     let (regular, strangers) = tokens.split_first().expect("tokens");
     let first = verifier.verify(regular, NOW).expect("valid");

@@ -220,7 +220,7 @@ async fn s101_a_password_alone_is_not_enough_at_the_login_of_a_dialect(database:
     native.world.tenant = changed.unwrap();
     let guest = native.world.guest().await;
     let engine = native.world.engine();
-    assert!(log_in(engine, &native.world.tenant, &guest.standing, "ann@a.example", PASSWORD).await.is_ok());
+    assert!(log_in(engine, &native.world.tenant, guest.standing(), "ann@a.example", PASSWORD).await.is_ok());
 }
 
 async fn s101_whoever_changes_their_factors_has_just_logged_in(database: Database) {

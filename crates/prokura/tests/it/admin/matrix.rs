@@ -83,7 +83,7 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
     let other = server.tenant("other").await;
     server.client(&other, "foreign", ClientKind::Public, "guest", "", RefreshPolicy::Reuse).await;
     let stranger = office.world.acting("le-1").await;
-    let session = stranger.standing.session.as_ref().unwrap().to_string();
+    let session = stranger.standing().session.as_ref().unwrap().to_string();
     let key = server.engine.keys(&office.world.tenant).await.unwrap()[0].kid.to_string();
     let foreign_admin = operator(server, &[("other", "admin")]).await;
     let viewer = operator(server, &[("acme", "viewer")]).await;
@@ -138,7 +138,7 @@ async fn s73_whoever_has_no_right_learns_nothing(database: Database) {
     let unauthorized = server.get("/admin/v1/me", None).await.text;
     for operation in operations().iter().filter(|operation| operation.id != OPEN) {
         let named = there(&operation.path);
-        for token in [None, Some("pkr_op_guess"), Some(stranger.access_token.as_str())] {
+        for token in [None, Some("pkr_op_guess"), Some(stranger.access_token().unwrap().as_str())] {
             let answer = ask(&office, operation, &named, token).await;
             assert_eq!((answer.status, &answer.text), (401, &unauthorized), "{} without a right token", operation.id);
         }

@@ -3,7 +3,7 @@
 use super::{Native, form, location, query};
 use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login};
 use prokura_domain::{LegalEntityId, RefreshPolicy, SessionId};
-use prokura_engine::{Actor, EntityWish, Error, ExchangeToken, Refresh, Refusal};
+use prokura_engine::{Actor, EntityWish, Error, ExchangeToken, Manner, Refresh, Refusal};
 use prokura_testkit::Database;
 
 on_both_databases!(
@@ -24,14 +24,20 @@ async fn s34_a_locked_session_changes_its_company_at_no_door(database: Database)
     let world = World::new(database, RefreshPolicy::Family).await;
     let (engine, tenant) = (world.engine(), &world.tenant);
     let acting = world.acting("le-1").await;
-    let session = acting.standing.session.clone().unwrap();
+    let session = acting.standing().session.clone().unwrap();
     let refresh = acting.refresh.as_ref().unwrap().token.clone();
     lock(&world, &session, Some("le-1")).await.unwrap();
     assert!(matches!(lock(&world, &session, Some("le-2")).await, Err(Error::Refused(Refusal::NotFound(_)))), "once");
 
     let wish = async |legal_entity: EntityWish| {
-        let request =
-            Refresh { refresh_token: refresh.clone(), client: None, legal_entity, scopes: None, resources: Vec::new() };
+        let request = Refresh {
+            refresh_token: refresh.clone(),
+            client: None,
+            legal_entity,
+            scopes: None,
+            resources: Vec::new(),
+            manner: Manner::default(),
+        };
         engine.refresh(tenant, None, &request, &origin()).await
     };
     let is_locked =
@@ -39,11 +45,11 @@ async fn s34_a_locked_session_changes_its_company_at_no_door(database: Database)
     assert!(is_locked(wish(EntityWish::Of(entity("le-2"))).await), "another company");
     assert!(is_locked(wish(EntityWish::Nobody).await), "nobody");
     let kept = wish(EntityWish::Keep).await.unwrap();
-    assert!(kept.standing.is_entity_locked && kept.standing.legal_entity() == Some(&entity("le-1")), "it survives");
+    assert!(kept.standing().is_entity_locked && kept.standing().legal_entity() == Some(&entity("le-1")), "it survives");
     wish(EntityWish::Of(entity("le-1"))).await.unwrap();
 
     let client = engine.client(tenant, &client_id("sf")).await.unwrap();
-    let token = engine.verify(&kept.access_token).unwrap();
+    let token = engine.verify(&kept.access_token().unwrap()).unwrap();
     let exchange = async |legal_entity: EntityWish| {
         let subject = &token.token;
         let request = ExchangeToken { subject, legal_entity, scopes: None, resources: Vec::new(), actor: None };
@@ -51,17 +57,17 @@ async fn s34_a_locked_session_changes_its_company_at_no_door(database: Database)
     };
     assert!(is_locked(exchange(EntityWish::Of(entity("le-2"))).await));
     assert!(is_locked(exchange(EntityWish::Nobody).await));
-    assert!(exchange(EntityWish::Keep).await.unwrap().standing.is_entity_locked);
+    assert!(exchange(EntityWish::Keep).await.unwrap().standing().is_entity_locked);
 
     // A login in a locked visit would act for nobody, so there is none.
     let guest = world.guest().await;
-    lock(&world, guest.standing.session.as_ref().unwrap(), Some("le-1")).await.unwrap();
-    let login = log_in(engine, tenant, &guest.standing, "ann@a.example", PASSWORD).await;
+    lock(&world, guest.standing().session.as_ref().unwrap(), Some("le-1")).await.unwrap();
+    let login = log_in(engine, tenant, guest.standing(), "ann@a.example", PASSWORD).await;
     assert!(matches!(login, Err(Error::Refused(Refusal::EntityLocked))), "{login:?}");
 
     // Locked to nobody is locked as well.
     let alone = world.log_in(PASSWORD).await.unwrap().granted;
-    lock(&world, alone.standing.session.as_ref().unwrap(), None).await.unwrap();
+    lock(&world, alone.standing().session.as_ref().unwrap(), None).await.unwrap();
     let refused = world.refresh(&alone.refresh.unwrap().token, Some("le-1")).await;
     assert!(is_locked(refused));
 }
