@@ -16,6 +16,8 @@ const FEED_INTERVAL: Duration = Duration::from_secs(1);
 const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the outbox is looked into.
 const ERRAND_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a handle in a browser's cookie is remembered after its end, so that a guest who comes back is the same one.
+const KEEP_COOKIES_SECONDS: i64 = 86_400;
 /// For how long errands are kept, done or not.
 const KEEP_ERRANDS_SECONDS: i64 = 7 * 86_400;
 /// For how long invitations are kept after their end, so that who invited sees what became of them.
@@ -197,6 +199,7 @@ impl Engine {
             gone += tx.forget_invitations(now.plus_seconds(-KEEP_INVITATIONS_SECONDS), PAGE).await?;
             gone += tx.forget_authorizations(before, PAGE).await?;
             gone += tx.forget_devices(now, PAGE).await?;
+            gone += tx.forget_cookies(now.plus_seconds(-KEEP_COOKIES_SECONDS), PAGE).await?;
             gone += tx.forget_pending_logins(now, PAGE).await?;
             gone += tx.forget_ceremonies(now, PAGE).await?;
             gone += tx.forget_guards(now, PAGE).await?;

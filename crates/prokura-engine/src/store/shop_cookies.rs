@@ -103,6 +103,16 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    /// Deletes handles of browsers that ended before `before`, at most `limit`.
+    pub(crate) async fn forget_cookies(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.execute(
+            "DELETE FROM cookie_sessions WHERE (tenant_id, hash) IN
+                (SELECT tenant_id, hash FROM cookie_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            params![before, limit],
+        )
+        .await
+    }
+
     /// Lets the pages follow another family of the same session.
     pub(crate) async fn move_shop_cookie(
         &mut self,

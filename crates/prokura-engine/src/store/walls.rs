@@ -75,6 +75,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_authorizations", "goes by age, by keys that name the tenant"),
     ("forget_pending_logins", "goes by age, by keys that name the tenant"),
     ("forget_ceremonies", "goes by age, by keys that name the tenant"),
+    ("forget_cookies", "goes by age, by keys that name the tenant"),
     ("forget_devices", "goes by age, by keys that name the tenant"),
     ("forget_invitations", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
