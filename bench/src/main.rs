@@ -10,6 +10,7 @@ mod peer;
 mod process;
 mod rows;
 mod size;
+mod slas;
 mod table;
 mod world;
 

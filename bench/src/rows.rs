@@ -2,7 +2,7 @@
 
 use crate::{
     load::{self, Request, Same, Script, Scripts},
-    oauth,
+    oauth, slas,
     table::Budget,
     world::{COMPANIES, ED_MACHINE, MACHINE, PASSWORD, STOREFRONT, TENANT, World},
 };
@@ -117,6 +117,11 @@ pub(crate) fn all() -> Vec<Row> {
         row("refresh with DPoP, OAuth", Floor::Rotate, bound_renewals)
             .load(MANY, 4_000)
             .beside(oauth::peer_bound_renewals),
+        row("refresh, SLAS, public", Floor::Rotate, slas_renewals).load(MANY, 4_000),
+        row("refresh, SLAS, private", Floor::MintEs256, slas_kept).load(MANY, 4_000),
+        row("session bridge, session there already", Floor::Lookup, slas_same).micros(10.0, 6.0),
+        row("session bridge, new session", Floor::MintEs256, slas_new).micros(42.0, 32.0).load(MANY, 4_000),
+        row("a page asks who is there", Floor::MintEs256, slas_visits).load(MANY, 4_000),
         row("introspection, OAuth", Floor::Lookup, introspection).micros(10.0, 5.9).beside(oauth::peer_introspection),
         row("validate, Emporix", Floor::Lookup, validate).micros(10.0, 5.9),
         row("gateway, token seen before", Floor::ProxySeen, gateway_seen).micros(20.0, 15.4).at(Ours::Gateway),
@@ -207,6 +212,26 @@ fn renewals(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
 
 fn bound_renewals(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
     renewed(world, connections, oauth::bound_renewals(world, connections)?)
+}
+
+fn slas_renewals(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    renewed(world, connections, slas::renewals(world, connections))
+}
+
+fn slas_kept(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((asked(connections)?, slas::kept(world, connections)?))
+}
+
+fn slas_same(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((validate(world, connections)?.0, slas::same_session(world, connections)?))
+}
+
+fn slas_new(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((asked(connections)?, slas::new_session(world, connections)?))
+}
+
+fn slas_visits(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {
+    Ok((asked(connections)?, slas::visits(world, connections)?))
 }
 
 fn introspection(world: &World, connections: usize) -> Result<(Scripts, Scripts)> {

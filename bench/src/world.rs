@@ -1,7 +1,7 @@
 //! What is measured against: a data folder with two tenants (one signs with `EdDSA`), clients, three companies and buyers
 //! who act for two of them, made through the engine's own verbs; and the configuration of a server over it.
 
-use crate::{oauth::REDIRECT_URI, rows::MANY};
+use crate::{oauth::REDIRECT_URI, rows::MANY, slas::Shopper};
 use anyhow::{Context as _, Result, bail};
 use prokura::{config::Config, node::open_engine};
 use prokura_domain::{
@@ -10,7 +10,7 @@ use prokura_domain::{
 use prokura_engine::{
     Actor, AtBrowser, Bearer, BeginGuest, CreateClient, CreateCustomer, CreateLegalEntity, CreateTenant, Engine,
     EntityWish, Granted, LegalEntityDetails, LogIn, Manner, NewAssignment, NewPassword, Origin, PageEntry, Profile,
-    Refresh, Site, Tenant, TenantSettings, Wishes,
+    Refresh, ShopLogIn, Site, Tenant, TenantSettings, VisitorWish, Wishes,
 };
 use prokura_jose::Secret;
 use std::{
@@ -36,6 +36,10 @@ pub(crate) const BOUND_APPLICATION: &str = "application-bound";
 /// A machine, and the other tenant's.
 pub(crate) const MACHINE: &str = "machine";
 pub(crate) const ED_MACHINE: &str = "machine-ed";
+/// The organization of the Salesforce dialect, and its clients.
+pub(crate) const SLAS_ORGANIZATION: &str = "f_ecom_bnch_001";
+pub(crate) const SLAS_PUBLIC: &str = "slas-public";
+pub(crate) const SLAS_PRIVATE: &str = "slas-private";
 /// What everybody's password is.
 pub(crate) const PASSWORD: &str = "correct horse";
 /// The two companies of every buyer, and one of nobody's.
@@ -66,6 +70,8 @@ pub(crate) struct World {
     pub(crate) machine_secret: String,
     pub(crate) ed_machine_secret: String,
     pub(crate) buyers: Vec<Buyer>,
+    pub(crate) slas_secret: String,
+    pub(crate) shoppers: Vec<Shopper>,
     /// Access tokens of the first buyer for `LE_1`, each another.
     pub(crate) company_tokens: Vec<String>,
 }
@@ -89,6 +95,8 @@ impl World {
             machine_secret: String::new(),
             ed_machine_secret: String::new(),
             buyers: Vec::new(),
+            slas_secret: String::new(),
+            shoppers: Vec::new(),
             company_tokens: Vec::new(),
         };
         world.fill(&engine, extent).await.context("the database cannot be prepared")?;
@@ -109,7 +117,8 @@ impl World {
     }
 
     async fn fill(&mut self, engine: &Engine, extent: Extent) -> Result<()> {
-        let tenant = tenant(engine, TENANT, "ES256").await?;
+        let plain = tenant(engine, TENANT, "ES256").await?;
+        let tenant = with_slas(engine, &plain).await?;
         let ed_tenant = tenant_with_site(engine, ED_TENANT, "EdDSA").await?;
         put_site(engine, &tenant).await?;
         let rotate = RefreshPolicy::Rotate { leeway_seconds: 10 };
@@ -132,6 +141,10 @@ impl World {
         }
         for number in 0..extent.buyers {
             self.buyers.push(buyer(engine, &tenant, number).await?);
+        }
+        self.slas_secret = slas_clients(engine, &tenant).await?;
+        for buyer in self.buyers.iter().take(2 * MANY) {
+            self.shoppers.push(shopper(engine, &tenant, &buyer.email).await?);
         }
         let first = self.buyers.first().context("there is nobody")?;
         let guest = guest(engine, &tenant, KEEPER).await?;
@@ -220,6 +233,63 @@ async fn tenant_with_site(engine: &Engine, id: &str, algorithm: &str) -> Result<
     let tenant = tenant(engine, id, algorithm).await?;
     put_site(engine, &tenant).await?;
     Ok(tenant)
+}
+
+async fn with_slas(engine: &Engine, tenant: &Tenant) -> Result<Arc<Tenant>> {
+    let settings = prokura_salesforce::tenant_settings(tenant.settings.clone(), SLAS_ORGANIZATION, true)?;
+    Ok(engine.update_tenant(tenant, &tenant.name, true, &settings, None, &Actor::System, &origin()).await?)
+}
+
+/// The dialect's clients; gives the private one's secret.
+async fn slas_clients(engine: &Engine, tenant: &Tenant) -> Result<String> {
+    let mut secrets = String::new();
+    for (id, kind, refresh_policy) in [
+        (SLAS_PUBLIC, ClientKind::Public, RefreshPolicy::Once { leeway_seconds: 0 }),
+        (SLAS_PRIVATE, ClientKind::Confidential, RefreshPolicy::Reuse),
+    ] {
+        let (dialect, settings) = prokura_salesforce::client_settings(&["main"], false);
+        let request = CreateClient {
+            id: Some(id.parse()?),
+            name: id.to_owned(),
+            kind,
+            scopes: "sfcc.shopper-products sfcc.shopper-baskets-orders.rw".to_owned(),
+            grants: "guest password authorization_code refresh_token session_bridge".to_owned(),
+            refresh_policy,
+            access_seconds: None,
+            refresh_seconds: None,
+            registration: prokura_engine::Registration {
+                redirect_uris: vec![REDIRECT_URI.to_owned()],
+                dialect: [(dialect, settings)].into(),
+                ..prokura_engine::Registration::default()
+            },
+        };
+        let made = engine.create_client(tenant, &request, &Actor::System, &origin()).await?;
+        secrets.extend(made.secret.map(|secret| secret.expose().to_owned()));
+    }
+    Ok(secrets)
+}
+
+/// A buyer who shops with both clients, and on the shop's own pages.
+async fn shopper(engine: &Engine, tenant: &Tenant, email: &str) -> Result<Shopper> {
+    let log_in = async |client: &str| -> Result<Granted> {
+        let request = ShopLogIn {
+            client: client.parse()?,
+            cookie: None,
+            visitor: VisitorWish::New,
+            log_in: LogIn { email: Email::parse(email)?, password: Secret::from(PASSWORD.to_owned()) },
+            site: Some("main".parse()?),
+            manner: Manner::default(),
+        };
+        Ok(engine.log_in_for_tokens(tenant, &request, &origin()).await?)
+    };
+    let (public, private) = (log_in(SLAS_PUBLIC).await?, log_in(SLAS_PRIVATE).await?);
+    let pages = engine.bridge_to_pages(tenant, private.standing(), None, &origin()).await?;
+    let text = |granted: &Granted| granted.refresh.as_ref().map(|refresh| refresh.token.expose().to_owned());
+    Ok(Shopper {
+        access_token: private.access_token()?,
+        refresh_tokens: [text(&public).context("no refresh token")?, text(&private).context("no refresh token")?],
+        cookie: pages.cookie.context("no cookie")?.expose().to_owned(),
+    })
 }
 
 async fn put_site(engine: &Engine, tenant: &Tenant) -> Result<()> {

@@ -28,7 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prokura-fuzz", &[]),
     ("xtask", &[]),
     // Starts servers and prepares what they stand on; never shipped.
-    ("prokura-bench", &["prokura", "prokura-domain", "prokura-engine", "prokura-jose", "prokura-testdb"]),
+    (
+        "prokura-bench",
+        &["prokura", "prokura-domain", "prokura-engine", "prokura-jose", "prokura-salesforce", "prokura-testdb"],
+    ),
 ];
 
 /// Uses every crate but those of the tests, and only their testkit uses it.
