@@ -79,6 +79,11 @@ pub struct HybridConfig {
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The time of this machine.
+pub fn system_clock() -> Clock {
+    Arc::new(Timestamp::now)
+}
+
 /// Everything a request needs. Clones share it.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);

@@ -5,7 +5,7 @@ use crate::{app, config::Config, health};
 use anyhow::Context as _;
 use prokura_domain::{Clock, Standing, TenantId};
 use prokura_engine::{Engine, EngineConfig, Error, SystemClock, SystemEntropy, Unverified};
-use prokura_gateway::{Gateway, ResolveError, Resolver, Resolving, Using};
+use prokura_gateway::{Gateway, GatewayConfig, ResolveError, Resolver, Resolving, Using};
 use prokura_http::{
     Edge, Limiter, router_service,
     server::{Limits, Tls, serve, serve_tls},
@@ -141,10 +141,7 @@ impl Node {
             node.tasks.push(tokio::spawn(serve(listener, service, limits, until(stopped.clone()))));
         }
         if let Some(listen) = config.gateway.listen {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let resolver: Arc<dyn Resolver> = Arc::new(InProcess(engine.clone()));
-            let gateway = Gateway::new(&config.gateway.policy, Arc::clone(engine.verifier()), clock, resolver)
-                .context("gateway.policy is not right")?;
+            let gateway = gateway(&config.gateway.policy, &engine, Arc::new(SystemClock))?;
             let listener = bind(listen, "gateway.listen").await?;
             node.gateway = Some(listener.local_addr()?);
             node.gateway_service = Some(gateway.clone());
@@ -170,6 +167,15 @@ impl Node {
         }
         self.engine.close().await.context("the database could not be closed in order")
     }
+}
+
+/// A gateway in the process of the server it asks.
+///
+/// # Errors
+/// A policy that cannot be used.
+pub fn gateway(policy: &GatewayConfig, engine: &Engine, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
+    let resolver: Arc<dyn Resolver> = Arc::new(InProcess(engine.clone()));
+    Gateway::new(policy, Arc::clone(engine.verifier()), clock, resolver).context("gateway.policy is not right")
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

@@ -346,7 +346,12 @@ async fn token(State(fake): State<HybridFake>, Form(form): Form<Fields>) -> Resp
             let Some((number, Use::OnceByHead)) = found.filter(|(number, _)| records.grants[*number].is_alive) else {
                 return refused(StatusCode::BAD_REQUEST, "invalid refresh_token");
             };
-            if let Some(entity) = form.get("legal_entity_id")
+            let wish = match (form.get("legal_entity_id"), form.contains_key("as_person")) {
+                (None, true) => Some(""),
+                // An empty parameter is as good as none.
+                (entity, _) => entity.map(String::as_str).filter(|entity| !entity.is_empty()),
+            };
+            if let Some(entity) = wish
                 && !records.switch(number, entity)
             {
                 return refused(StatusCode::BAD_REQUEST, "invalid_target");

@@ -1,6 +1,7 @@
 //! `prokura demo`: identity, gateway, a sample shop and a storefront in one process on the embedded database, with
 //! sample data. Starting it again changes nothing and keeps what was done.
 
+mod hybrid;
 mod mails;
 
 use super::say;
@@ -37,6 +38,7 @@ use tokio::{
 };
 
 const TENANT: &str = "demo";
+const SITE: &str = "main";
 /// Where the demo's native clients take their answers, unless they say otherwise.
 const REDIRECT_URI: &str = "http://localhost:3000/callback";
 /// What there is to know about a customer.
@@ -63,10 +65,12 @@ pub(super) async fn demo(
     let shop_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the shop")?;
     let storefront_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the storefront")?;
     let mails_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the mails")?;
+    let hybrid_listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the hybrid storefronts")?;
     let upstreams = Upstreams {
         shop: shop_listener.local_addr()?,
         storefront: storefront_listener.local_addr()?,
         mails: mails_listener.local_addr()?,
+        hybrid: hybrid_listener.local_addr()?,
     };
     let config = configuration(folder, port, gateway_port, &upstreams)?;
     super::serve::start_logging(&config)?;
@@ -102,9 +106,10 @@ pub(super) async fn demo(
         client_id: of("EMPORIX_CLIENT_ID"),
         shop_name: "Kontor".to_owned(),
         is_https: false,
-        sample_logins,
+        sample_logins: sample_logins.clone(),
         mails_path: Some(mails::PATH.to_owned()),
     };
+    let hybrid_config = hybrid::config(&prokura_url, &gateway_url, &env, sample_logins);
     let (end, ending) = watch::channel(false);
     let until = |mut ending: watch::Receiver<bool>| async move {
         let _ = ending.wait_for(|end| *end).await;
@@ -115,18 +120,25 @@ pub(super) async fn demo(
     let storefront_task =
         tokio::spawn(serve(storefront_listener, storefront_service, Limits::default(), until(ending.clone())));
     let mails_service = router_service(mails::router(config.mail.folder.clone()));
-    let mails_task = tokio::spawn(serve(mails_listener, mails_service, Limits::default(), until(ending)));
+    let mails_task = tokio::spawn(serve(mails_listener, mails_service, Limits::default(), until(ending.clone())));
+    let hybrid_service = router_service(prokura_demo::hybrid::router(hybrid_config));
+    let hybrid_task = tokio::spawn(serve(hybrid_listener, hybrid_service, Limits::default(), until(ending)));
 
     write_env(folder, &prokura_url, &gateway_url, &tenant, &cast, &env)?;
     say(&format!(
         "\nProkura demo, ready after {} ms\n\n  \
          Storefront   {gateway_url}/\n  \
+         Hybrid       {gateway_url}{} and {gateway_url}{},\n               \
+         watched at {gateway_url}{}\n  \
          Log in as    {}   password {}\n               \
          acts for {}\n\n  \
          Identity     {prokura_url}\n  \
          Mails        {gateway_url}{}\n  \
          For programs {}\n\nStop with Ctrl-C.",
         begun.elapsed().as_millis(),
+        hybrid::HEAD,
+        hybrid::CLASSIC,
+        hybrid::DEVELOPERS,
         cast.email,
         cast.password,
         cast.legal_entities.join(" and "),
@@ -141,7 +153,7 @@ pub(super) async fn demo(
     }
     let _ = end.send(true);
     node.stop().await?;
-    let _ = tokio::join!(shop_task, storefront_task, mails_task);
+    let _ = tokio::join!(shop_task, storefront_task, mails_task, hybrid_task);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -150,6 +162,7 @@ struct Upstreams {
     shop: SocketAddr,
     storefront: SocketAddr,
     mails: SocketAddr,
+    hybrid: SocketAddr,
 }
 
 fn configuration(folder: &Path, port: u16, gateway_port: u16, upstreams: &Upstreams) -> anyhow::Result<Config> {
@@ -173,6 +186,24 @@ fn configuration(folder: &Path, port: u16, gateway_port: u16, upstreams: &Upstre
         })
         .collect();
     routes.extend(mails::paths().into_iter().map(|path| route(path, upstreams.mails, "none")));
+    let to_hybrid = |host: Option<&str>, path: &str| {
+        let mut route = route(path, upstreams.hybrid, "none");
+        if let Some(route) = route.as_object_mut() {
+            // Both halves set cookies for the host that the browser named.
+            route.insert("forward_host".to_owned(), true.into());
+            route.extend(host.map(|host| ("host".to_owned(), host.into())));
+        }
+        route
+    };
+    routes.extend(prokura_demo::hybrid::PATHS.iter().map(|path| to_hybrid(None, path)));
+    for host in hybrid::HOSTS {
+        routes.push(to_hybrid(Some(host), "/"));
+        routes.extend(mails::paths().into_iter().map(|path| {
+            let mut route = route(path, upstreams.mails, "none");
+            route.as_object_mut().map(|route| route.insert("host".to_owned(), (*host).into()));
+            route
+        }));
+    }
     routes.push(route("/", upstreams.storefront, "none"));
     let policy: GatewayConfig = serde_json::from_value(json!({ "routes": routes })).context("the demo's routes")?;
     config.gateway = GatewaySection { listen: Some(SocketAddr::from(([127, 0, 0, 1], gateway_port))), policy };
@@ -230,11 +261,11 @@ async fn tenant(engine: &Engine) -> anyhow::Result<Arc<Tenant>> {
         Ok(_) | Err(Error::Refused(Refusal::AlreadyExists(_))) => {}
         Err(error) => return Err(error).context("the demo tenant cannot be made"),
     }
-    let tenant = engine.tenant(&id).await?;
+    let tenant = hybrid::speak(engine, engine.tenant(&id).await?, &origin).await?;
     if engine.sites(&tenant).await?.is_empty() {
         let now = engine.now();
         let site = Site {
-            id: "main".parse::<SiteId>()?,
+            id: SITE.parse::<SiteId>()?,
             name: "Kontor".to_owned(),
             language: "en".to_owned(),
             languages: vec!["en".to_owned(), "de".to_owned()],
@@ -317,10 +348,9 @@ async fn clients(
             "M2M_CLIENT_SECRET",
         ),
     ] {
-        let client: ClientId = id.parse()?;
         let is_native = grants.contains("authorization_code");
         let request = CreateClient {
-            id: Some(client.clone()),
+            id: Some(id.parse()?),
             name: id.to_owned(),
             kind,
             scopes: scopes.to_owned(),
@@ -331,22 +361,10 @@ async fn clients(
             refresh_seconds: None,
             registration: if is_native { native_registration() } else { Registration::default() },
         };
-        let secret = match engine.create_client(tenant, &request, &Actor::System, &origin).await {
-            Ok(made) => made.secret.map(|secret| secret.expose().to_owned()),
-            Err(Error::Refused(Refusal::AlreadyExists(_))) => match known.get(secret_key) {
-                Some(secret) => Some(secret.clone()),
-                None if kind == ClientKind::Confidential => {
-                    let secret = engine.rotate_client_secret(tenant, &client, 0, &Actor::System, &origin).await?;
-                    Some(secret.expose().to_owned())
-                }
-                None => None,
-            },
-            Err(error) => return Err(error).with_context(|| format!("the client {id} cannot be made")),
-        };
-        env.insert(id_key.to_owned(), id.to_owned());
-        if let Some(secret) = secret.filter(|_| !secret_key.is_empty()) {
-            env.insert(secret_key.to_owned(), secret);
-        }
+        register(engine, tenant, request, (id_key, secret_key), &known, &mut env).await?;
+    }
+    for (request, keys) in hybrid::clients()? {
+        register(engine, tenant, request, keys, &known, &mut env).await?;
     }
     let admin = match known.get("ADMIN_TOKEN") {
         Some(token) if engine.authenticate_operator(token).await.is_ok() => token.clone(),
@@ -356,6 +374,36 @@ async fn clients(
     };
     env.insert("ADMIN_TOKEN".to_owned(), admin);
     Ok(env)
+}
+
+/// Makes a client that is not there, and adds its id and its secret to `env` under these two keys.
+async fn register(
+    engine: &Engine,
+    tenant: &Tenant,
+    request: CreateClient,
+    (id_key, secret_key): (&str, &str),
+    known: &BTreeMap<String, String>,
+    env: &mut BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let origin = Origin::local("demo");
+    let client: ClientId = request.name.parse()?;
+    let secret = match engine.create_client(tenant, &request, &Actor::System, &origin).await {
+        Ok(made) => made.secret.map(|secret| secret.expose().to_owned()),
+        Err(Error::Refused(Refusal::AlreadyExists(_))) => match known.get(secret_key) {
+            Some(secret) => Some(secret.clone()),
+            None if request.kind == ClientKind::Confidential => {
+                let secret = engine.rotate_client_secret(tenant, &client, 0, &Actor::System, &origin).await?;
+                Some(secret.expose().to_owned())
+            }
+            None => None,
+        },
+        Err(error) => return Err(error).with_context(|| format!("the client {client} cannot be made")),
+    };
+    env.insert(id_key.to_owned(), client.to_string());
+    if let Some(secret) = secret.filter(|_| !secret_key.is_empty()) {
+        env.insert(secret_key.to_owned(), secret);
+    }
+    Ok(())
 }
 
 /// Everything a native client of the demo may ask for: who the customer is, and whatever they may do.
@@ -416,6 +464,12 @@ fn write_env(
         ("LE_1", first),
         ("LE_2", second),
         ("LE_FOREIGN", &cast.foreign),
+        ("SLAS_ORG", hybrid::ORGANIZATION),
+        ("SLAS_SITE", SITE),
+        ("SLAS_REDIRECT_URI", REDIRECT_URI),
+        ("SLAS_USER", &cast.email),
+        ("SLAS_PASSWORD", &cast.password),
+        ("SLAS_DWSGST_URL", &format!("{gateway_url}{}", hybrid::SIGNED_SESSION)),
         ("WEB_REDIRECT_URI", REDIRECT_URI),
         ("SPA_REDIRECT_URI", REDIRECT_URI),
     ] {

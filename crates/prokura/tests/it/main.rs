@@ -18,6 +18,7 @@ mod edge_of_network;
 mod emporix;
 mod forgetting;
 mod forwarded;
+mod hybrid;
 mod importing;
 mod keys;
 mod limits;

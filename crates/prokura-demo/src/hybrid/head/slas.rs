@@ -185,7 +185,7 @@ impl Slas {
     /// it from then on; without, nothing changes about that.
     pub(crate) async fn refresh(&self, refresh_token: &str, legal_entity: Option<&str>) -> Result<Purse, Refused> {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        form.extend(legal_entity.map(|id| ("legal_entity_id", id)));
+        form.extend(legal_entity.map(|id| if id.is_empty() { ("as_person", "true") } else { ("legal_entity_id", id) }));
         self.exchange("token", &form).await
     }
 
