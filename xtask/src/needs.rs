@@ -29,6 +29,11 @@ const NEEDS: &[Need] = &[
     Need { what: "Chromium", packages: &["chromium", "fonts-liberation"], is_there: || on_path("chromium") },
     Need { what: "ChromeDriver", packages: &["chromium-driver"], is_there: || on_path("chromedriver") },
     Need { what: "Node.js with npm", packages: &["nodejs", "npm"], is_there: || on_path("node") && on_path("npm") },
+    Need {
+        what: "curl and the openssl program",
+        packages: &["curl", "openssl"],
+        is_there: || on_path("curl") && on_path("openssl"),
+    },
     Need { what: "Python with venv", packages: &["python3", "python3-venv"], is_there: || python().is_some() },
 ];
 

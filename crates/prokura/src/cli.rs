@@ -65,12 +65,12 @@ pub enum Command {
         #[arg(long)]
         listen: Option<SocketAddr>,
     },
-    /// Run everything with sample data: identity, gateway, a shop and a storefront.
+    /// Run everything with sample data: identity, gateway, a shop and its storefronts.
     Demo {
         /// The port of the identity server.
         #[arg(long, default_value_t = 8400)]
         port: u16,
-        /// The port of the gateway with the storefront.
+        /// The port of the gateway with the storefronts.
         #[arg(long, default_value_t = 8401)]
         gateway_port: u16,
         /// Take companies, customers, products and orders from this folder instead of the sample data.

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The page for teams that move to headless piece by piece.
+const MANUAL: &str = include_str!("../../../../../docs/hybrid.md");
 /// How long the demo may take to be there, sample data and password hashes included.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -43,7 +45,7 @@ impl Demo {
         let mut child = Command::new(env!("CARGO_BIN_EXE_prokura"))
             .args(["demo", "--port", &port.to_string(), "--gateway-port", &gateway_port.to_string()])
             .current_dir(folder)
-            .env("PROKURA_DATA", folder.join("data"))
+            .env_remove("PROKURA_DATA")
             .env_remove("PROKURA_CONFIG")
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
@@ -60,7 +62,7 @@ impl Demo {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self { child, env: read_env(&folder.join("data/demo.env")) }
+        Self { child, env: read_env(&folder.join("prokura-data/demo.env")) }
     }
 
     fn of(&self, key: &str) -> &str {
@@ -89,6 +91,26 @@ async fn two_hosts_share_one_shopper_unless_one_may_keep_no_cookies() {
     let folder = tempfile::tempdir().unwrap();
     let demo = start(&folder).await;
     walk("hybrid_hosts.mjs", &[demo.port(), demo.of("SLAS_USER"), demo.of("SLAS_PASSWORD")]).await;
+}
+
+/// What a shell is told on a page.
+fn commands(page: &str) -> String {
+    page.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(commands, _)| commands).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_page_about_hybrid_identity_does_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let _demo = start(&folder).await;
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-eu", "-c", &commands(MANUAL)]).current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, shell.output()).await.unwrap().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, problems) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && !out.contains("NOT THE SAME"), "{out}{problems}");
+    let compared = commands(MANUAL).lines().filter(|line| line.starts_with("same ")).count();
+    assert_eq!(out.matches("the same: ").count(), compared, "{out}");
+    assert!(compared > 20, "{compared}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
