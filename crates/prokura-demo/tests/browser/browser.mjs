@@ -25,7 +25,7 @@ export async function start(preferences = {}) {
   mkdirSync(join(profile, "Default"));
   writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
   const context = await chromium.launchPersistentContext(profile, options);
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000);
   return { context, end: async () => { await context.close(); rmSync(profile, { recursive: true, force: true }); } };
 }
 

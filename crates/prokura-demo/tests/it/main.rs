@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod baskets;
 #[cfg(test)]
-mod browser;
-#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod hybrid;

@@ -164,10 +164,15 @@ async fn run_client(mut command: Command, home: &Path, world: &World, script: &s
 }
 
 /// Runs a program that says `all well` at its end.
-pub(crate) async fn run_to_the_end(mut command: Command, home: &Path, script: &str) {
+pub(crate) async fn run_to_the_end(command: Command, home: &Path, script: &str) {
+    run_within(LIMIT, command, home, script).await;
+}
+
+/// The same for one that may take longer.
+pub(crate) async fn run_within(limit: Duration, mut command: Command, home: &Path, script: &str) {
     command.current_dir(home).kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, command.stdin(Stdio::null()).output()).await;
-    let output = output.unwrap_or_else(|_| panic!("{script} took longer than {LIMIT:?}")).unwrap();
+    let output = tokio::time::timeout(limit, command.stdin(Stdio::null()).output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{script} took longer than {limit:?}")).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{script}:\n{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("all well"), "{script} says nothing: {}", text(&output.stdout));

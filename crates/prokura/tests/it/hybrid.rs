@@ -4,11 +4,17 @@
 mod moments;
 mod program;
 
-use crate::{arrange::run, clients::run_to_the_end};
-use std::path::{Path, PathBuf};
+use crate::{arrange::run, clients::run_within};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{process::Command, sync::Mutex};
 
-/// The folder with the scripts and what they need, which npm brings by name. The demo's own tests use the same.
+/// How long one walk may take, beside all the other tests of a run.
+const LIMIT: Duration = Duration::from_mins(6);
+
+/// The folder with the scripts and what they need, which npm brings by name.
 async fn home() -> PathBuf {
     // Tests of one run come here at once.
     static TURN: Mutex<()> = Mutex::const_new(());
@@ -40,5 +46,5 @@ async fn walk(script: &str, arguments: &[&str]) {
     if let Some(pictures) = std::env::var_os("PROKURA_PICTURES") {
         command.arg(pictures);
     }
-    run_to_the_end(command, &home, script).await;
+    run_within(LIMIT, command, &home, script).await;
 }
