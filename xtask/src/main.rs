@@ -32,7 +32,7 @@ enum Task {
     Bench(bench::Wanted),
     /// Check the rules of the source tree that no compiler knows.
     Tidy,
-    /// Paint every page, light and dark, wide and narrow, into `docs/images/pages`.
+    /// Paint every page, light and dark, wide and narrow, into `docs/images`.
     Pages,
     /// Write the committed files that the program itself can describe: OpenAPI, configuration reference, schema.
     Generate {
