@@ -476,6 +476,43 @@ fn summary(row: TenantRow) -> TenantSummary {
     }
 }
 
+/// The most names a tenant may have by its dialects, and the longest one.
+const MAX_ACCENTS: usize = 10;
+const MAX_ACCENT: usize = 200;
+
+/// Names of dialects are never taken for issuers of our own, which are addresses, nor their tokens for native ones.
+fn check_accents(accents: &[TokenAccent]) -> Result<(), Refusal> {
+    let wrong = |wish: &str| Err(Refusal::invalid("accents", wish));
+    if accents.len() > MAX_ACCENTS {
+        return wrong("at most 10");
+    }
+    for (at, accent) in accents.iter().enumerate() {
+        let is_name =
+            |text: &str| !text.is_empty() && text.len() <= MAX_ACCENT && text.bytes().all(|b| b.is_ascii_graphic());
+        if ![&accent.dialect, &accent.issuer, &accent.audience, &accent.token_type]
+            .into_iter()
+            .all(|text| is_name(text))
+        {
+            return wrong("each text has 1 to 200 printable characters");
+        }
+        if accent.issuer.contains("://") {
+            return wrong("an issuer is no address");
+        }
+        if accent.token_type.to_ascii_lowercase().contains("at+jwt") {
+            return wrong("at+jwt is the type of native tokens");
+        }
+        if accents.iter().take(at).any(|before| before.issuer == accent.issuer) {
+            return wrong("no issuer comes twice");
+        }
+        let lives = &accent.lifetimes;
+        let lives = [lives.access, lives.refresh, lives.guest_access, lives.guest_refresh];
+        if lives.iter().any(|seconds| !(30..=31_536_000).contains(seconds)) {
+            return wrong("lives are 30 seconds to 365 days");
+        }
+    }
+    Ok(())
+}
+
 impl TenantRow {
     fn accents(&self) -> Result<Vec<TokenAccent>, Error> {
         let settings: TenantSettings = from_json(&self.settings_json, "tenants.settings_json")?;
@@ -538,6 +575,7 @@ pub(crate) fn outlasting(tokens_until: Timestamp) -> Timestamp {
 
 /// Whether settings can be worked with.
 fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
+    check_accents(&settings.accents)?;
     if settings.algorithm.parse::<prokura_jose::Algorithm>().is_err() {
         return Err(Refusal::invalid("algorithm", "one of ES256, EdDSA, RS256"));
     }
@@ -609,6 +647,8 @@ fn check_settings(settings: &TenantSettings) -> Result<(), Refusal> {
         ("lifetimes.reset_link", settings.lifetimes.reset_link, (600, "30 seconds to ten minutes")),
         ("lifetimes.email_link", settings.lifetimes.email_link, (3_600, "30 seconds to an hour")),
         ("lifetimes.sign_up_link", settings.lifetimes.sign_up_link, (604_800, "30 seconds to seven days")),
+        ("lifetimes.shop_page_idle", settings.lifetimes.shop_page_idle, (1_800, "30 seconds to half an hour")),
+        ("lifetimes.shop_page", settings.lifetimes.shop_page, (21_600, "30 seconds to six hours")),
     ] {
         if !(30..=longest).contains(&seconds) {
             return Err(Refusal::invalid(field, in_words));

@@ -15,7 +15,7 @@ use axum::{
     routing::post,
 };
 use prokura_domain::SiteId;
-use prokura_engine::{BeginGuest, DirectWish, EntityWish, Granted, RedeemCode, Refresh, Wishes};
+use prokura_engine::{BeginGuest, DirectWish, EntityWish, Error, Granted, RedeemCode, Refresh, Refusal, Wishes};
 use prokura_http::Edge;
 use prokura_jose::Secret;
 use std::sync::Arc;
@@ -116,7 +116,15 @@ async fn refresh(edge: &Edge, races: &Races, call: &Call, party: &Party) -> Resu
     let client = party.client.id.clone();
     races
         .once(&same, async move {
-            engine.refresh_anybody(&tenant, &client, &request, &origin).await.map_err(SlasFault::of_refresh)
+            match engine.refresh_anybody(&tenant, &client, &request, &origin).await {
+                // Nobody asked for another company: the one they acted for was taken away, and they stay who they are.
+                Err(Error::Refused(Refusal::NotAssigned)) if request.legal_entity == EntityWish::Keep => {
+                    let request = Refresh { legal_entity: EntityWish::Nobody, ..request };
+                    engine.refresh_anybody(&tenant, &client, &request, &origin).await
+                }
+                result => result,
+            }
+            .map_err(SlasFault::of_refresh)
         })
         .await
 }

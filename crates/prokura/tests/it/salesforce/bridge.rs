@@ -295,6 +295,14 @@ async fn a_switch_on_either_side_is_seen_on_the_other(database: Database) {
     shop.world.engine().unassign(&shop.world.tenant, assignment, &system, &crate::arrange::origin()).await.unwrap();
     let there = shop.visit(&cookie, "").await;
     assert_eq!((company(&there), there["kind"].as_str()), (None, Some("registered")));
+    // And with the next refresh, where no page came first.
+    let other = shop.buyer(Kind::Private, None).await;
+    let switched = shop.refresh(Kind::Private, text(&other, "refresh_token"), &[("legal_entity_id", "le-1")]).await;
+    assert_eq!(company(&tokens(&switched)).as_deref(), Some("le-1"));
+    let first = shop.world.assignments.first().unwrap();
+    shop.world.engine().unassign(&shop.world.tenant, first, &system, &crate::arrange::origin()).await.unwrap();
+    let kept = tokens(&shop.refresh(Kind::Private, text(&other, "refresh_token"), &[]).await);
+    assert_eq!((company(&kept), &kept["customer_id"]), (None, &other["customer_id"]));
 }
 
 async fn hybrid_auth_sets_the_session_with_the_tokens(database: Database) {

@@ -21,7 +21,8 @@ on_both_databases!(
     a_changed_password_ends_everything,
     revoke_and_introspect_speak_to_private_clients_alone,
     keys_and_discovery_are_public,
-    a_trusted_system_logs_in_whom_it_knows
+    a_trusted_system_logs_in_whom_it_knows,
+    s43_the_name_of_a_dialect_is_one_tenants_and_never_an_address
 );
 
 /// An error answer has all the fields that one client or another reads.
@@ -427,4 +428,34 @@ async fn a_trusted_system_logs_in_whom_it_knows(database: Database) {
     refused(&unknown, 401, "Authorization failed.");
     let public = shop.post(Kind::Public, "trusted-system/token", &form(EMAIL)).await;
     refused(&public, 401, "Basic Authorization failed.");
+}
+
+async fn s43_the_name_of_a_dialect_is_one_tenants_and_never_an_address(database: Database) {
+    use prokura_engine::{Actor, Error, Refusal, TenantSettings};
+    let shop = Shop::on(database).await;
+    let (engine, system, from) = (shop.world.engine(), Actor::System, crate::arrange::origin());
+    let other = shop.world.server.tenant("beta").await;
+    let set = async |tenant: &prokura_engine::Tenant, settings: &TenantSettings| {
+        engine.update_tenant(tenant, &tenant.name, true, settings, None, &system, &from).await
+    };
+    let wanted = prokura_salesforce::tenant_settings(other.settings.clone(), ORGANIZATION, true).unwrap();
+    assert!(matches!(set(&other, &wanted).await, Err(Error::Refused(Refusal::AlreadyExists(_)))));
+    for (issuer, token_type) in
+        [(&*shop.world.tenant.issuer, "jwt"), ("slas/x", "AT+JWT"), ("slas/x", ""), ("two words", "jwt")]
+    {
+        let mut wrong = wanted.clone();
+        let accent = wrong.accents.first_mut().unwrap();
+        (accent.issuer, accent.token_type) = (issuer.to_owned(), token_type.to_owned());
+        assert!(matches!(set(&other, &wrong).await, Err(Error::Refused(Refusal::Invalid(_)))), "{issuer} {token_type}");
+    }
+    let guest = shop.guest(Kind::Public, None).await;
+    let access = text(&guest, "access_token");
+    assert!(shop.world.is_good(access));
+    // Who gives the name up is known by it no more, and neither are the tokens under it.
+    let mut without = shop.world.tenant.settings.clone();
+    without.accents.clear();
+    set(&shop.world.tenant, &without).await.unwrap();
+    assert!(!shop.world.is_good(access));
+    set(&other, &wanted).await.unwrap();
+    assert!(!shop.world.is_good(access), "its keys are another tenant's");
 }
