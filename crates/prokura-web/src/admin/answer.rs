@@ -20,10 +20,12 @@ pub(super) struct Made<T> {
     pub(super) body: T,
 }
 
-/// The answer to a PUT: 201 when it is new, 200 when it was there.
-pub(super) enum Put<T> {
-    New(Made<T>),
-    Replaced(Found<T>),
+/// The answer to a PUT: 201 with the place when it is new, 200 when it was there.
+pub(super) struct Put<T> {
+    pub(super) is_new: bool,
+    pub(super) location: String,
+    pub(super) version: i64,
+    pub(super) body: T,
 }
 
 impl<T: Serialize> IntoResponse for Found<T> {
@@ -50,9 +52,11 @@ impl<T: Serialize> IntoResponse for Made<T> {
 
 impl<T: Serialize> IntoResponse for Put<T> {
     fn into_response(self) -> Response {
-        match self {
-            Self::New(made) => made.into_response(),
-            Self::Replaced(found) => found.into_response(),
+        let Self { is_new, location, version, body } = self;
+        if is_new {
+            Made { location, version: Some(version), body }.into_response()
+        } else {
+            Found { version, body }.into_response()
         }
     }
 }

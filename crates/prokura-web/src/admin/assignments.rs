@@ -4,11 +4,11 @@ use super::{
     answer::{Found, Made},
     caller::{Item, Managing, Viewing, named},
     fault::Fault,
-    request::{Body, Page, Precondition, Search, Window},
+    request::{Body, Page, Precondition, Search, Unconditional},
     wire::{Id, Word, assignment_kind_schema, group_code_schema, id_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{AssignmentId, AssignmentKind, CustomerId, GroupCode, LegalEntityId};
 use prokura_engine::{Contact, ContactFilter, NewAssignment, PutAssignment, PutMode};
@@ -133,20 +133,14 @@ fn parsed<T: FromStr<Err: Display>>(name: &str, text: Option<&String>) -> Result
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/assignments", tag = "assignments",
     operation_id = "list_assignments", params(AssignmentQuery),
     responses((status = 200, description = "Contact assignments by id", body = Page<AssignmentView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<AssignmentQuery>,
-) -> Result<Json<Page<AssignmentView>>, Fault> {
-    let engine = &web.edge.engine;
-    let scope = [at.tenant.id.as_str(), "assignments"];
-    let window = Window::open(engine, scope, query.limit, query.cursor.as_deref())?;
+async fn list(at: Viewing, Search(query): Search<AssignmentQuery>) -> Result<Json<Page<AssignmentView>>, Fault> {
+    let window = at.window("assignments", query.limit, query.cursor.as_deref())?;
     let filter = ContactFilter {
         customer: parsed("customer", query.customer.as_ref())?,
         legal_entity: parsed("legal_entity", query.legal_entity.as_ref())?,
         ..ContactFilter::default()
     };
-    let found = engine.contacts(&at.tenant, &filter, &window.after, window.fetch()).await?;
+    let found = at.engine.contacts(&at.tenant, &filter, &window.after, window.fetch()).await?;
     Ok(window.page(found, |contact| contact.assignment.id.to_string(), view))
 }
 
@@ -157,12 +151,8 @@ async fn list(
     operation_id = "create_assignment", request_body = NewAssignmentBody,
     responses((status = 201, description = "The contact assignment", body = AssignmentView),
               (status = 409, description = "They are assigned already, or the id is taken")))]
-async fn create(
-    State(web): State<Web>,
-    by: Managing,
-    Body(body): Body<NewAssignmentBody>,
-) -> Result<Made<AssignmentView>, Fault> {
-    let engine = &web.edge.engine;
+async fn create(by: Managing, Body(body): Body<NewAssignmentBody>) -> Result<Made<AssignmentView>, Fault> {
+    let engine = &by.engine;
     let request = NewAssignment {
         id: body.id.map(|id| id.0),
         legal_entity: body.legal_entity_id.0,
@@ -187,12 +177,8 @@ async fn create(
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/assignments/{assignment}", tag = "assignments",
     operation_id = "get_assignment",
     responses((status = 200, description = "The contact assignment", body = AssignmentView)))]
-async fn get(
-    State(web): State<Web>,
-    at: Viewing,
-    Item(id): Item<AssignmentId>,
-) -> Result<Found<AssignmentView>, Fault> {
-    let contact = web.edge.engine.contact(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<AssignmentId>) -> Result<Found<AssignmentView>, Fault> {
+    let contact = at.engine.contact(&at.tenant, &id).await?;
     Ok(Found { version: contact.assignment.version, body: view(contact) })
 }
 
@@ -203,13 +189,12 @@ async fn get(
     operation_id = "change_assignment", params(("If-Match" = Option<String>, Header)), request_body = AssignmentPatch,
     responses((status = 200, description = "The contact assignment after the change", body = AssignmentView)))]
 async fn change(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<AssignmentId>,
     precondition: Precondition,
     Body(body): Body<AssignmentPatch>,
 ) -> Result<Found<AssignmentView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let seen = precondition.version()?;
     let there = engine.contact(&by.tenant, &id).await?.assignment;
     let request = PutAssignment {
@@ -234,13 +219,7 @@ async fn change(
 /// With the rights that followed it. Every token that acts by it is refused at every door within seconds.
 #[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/assignments/{assignment}", tag = "assignments",
     operation_id = "delete_assignment", responses((status = 204, description = "Taken away")))]
-async fn delete(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<AssignmentId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.unassign(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn delete(by: Managing, Item(id): Item<AssignmentId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.unassign(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use super::{
     wire::{moment, object_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use prokura_domain::TenantId;
 use prokura_engine::{AuditEvent, AuditFilter, Engine};
 use serde::{Deserialize, Serialize};
@@ -203,12 +203,8 @@ async fn verdict(engine: &Engine, trail: &TenantId, body: Verification) -> Resul
 /// Newest first.
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/audit", tag = "audit", operation_id = "list_audit",
     params(AuditQuery), responses((status = 200, description = "Entries, newest first", body = Page<AuditView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<AuditQuery>,
-) -> Result<Json<Page<AuditView>>, Fault> {
-    page(&web.edge.engine, &at.tenant.id, query).await
+async fn list(at: Viewing, Search(query): Search<AuditQuery>) -> Result<Json<Page<AuditView>>, Fault> {
+    page(&at.engine, &at.tenant.id, query).await
 }
 
 /// Verify a tenant's audit trail
@@ -216,12 +212,8 @@ async fn list(
 /// Reads all of it; a trail of millions of entries is verified by `prokura audit verify`.
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/audit/verify", tag = "audit", operation_id = "verify_audit",
     request_body = Verification, responses((status = 200, description = "What was found", body = VerdictView)))]
-async fn verify(
-    State(web): State<Web>,
-    at: Viewing,
-    Body(body): Body<Verification>,
-) -> Result<Json<VerdictView>, Fault> {
-    verdict(&web.edge.engine, &at.tenant.id, body).await
+async fn verify(at: Viewing, Body(body): Body<Verification>) -> Result<Json<VerdictView>, Fault> {
+    verdict(&at.engine, &at.tenant.id, body).await
 }
 
 /// Read the installation's audit trail
@@ -230,22 +222,17 @@ async fn verify(
 #[utoipa::path(get, path = "/admin/v1/audit", tag = "audit", operation_id = "list_installation_audit",
     params(AuditQuery), responses((status = 200, description = "Entries, newest first", body = Page<AuditView>)))]
 async fn list_installation(
-    State(web): State<Web>,
-    _: Installation,
+    by: Installation,
     Search(query): Search<AuditQuery>,
 ) -> Result<Json<Page<AuditView>>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     page(engine, &engine.installation_trail()?, query).await
 }
 
 /// Verify the installation's audit trail
 #[utoipa::path(post, path = "/admin/v1/audit/verify", tag = "audit", operation_id = "verify_installation_audit",
     request_body = Verification, responses((status = 200, description = "What was found", body = VerdictView)))]
-async fn verify_installation(
-    State(web): State<Web>,
-    _: Installation,
-    Body(body): Body<Verification>,
-) -> Result<Json<VerdictView>, Fault> {
-    let engine = &web.edge.engine;
+async fn verify_installation(by: Installation, Body(body): Body<Verification>) -> Result<Json<VerdictView>, Fault> {
+    let engine = &by.engine;
     verdict(engine, &engine.installation_trail()?, body).await
 }

@@ -1,7 +1,7 @@
 //! Who asks: an operator by their token, for the whole installation or for one tenant they have a role in. An extractor
-//! that let a request through is the permit; a handler without one of them is open to everybody.
+//! that let a request through is the permit and the way to the engine; a handler without one of them is open to everybody.
 
-use super::fault::Fault;
+use super::{fault::Fault, request::Window};
 use crate::Web;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
@@ -12,23 +12,39 @@ use std::{str::FromStr, sync::Arc};
 
 /// An operator, whatever they may do.
 pub(super) struct Caller {
+    pub(super) engine: Engine,
     pub(super) operator: Operator,
     pub(super) origin: Origin,
 }
 
 /// Somebody who runs the whole installation.
 pub(super) struct Installation {
+    pub(super) engine: Engine,
     pub(super) actor: Actor,
     pub(super) origin: Origin,
 }
 
 /// Somebody who may see the tenant in the path.
 pub(super) struct Viewing {
+    pub(super) engine: Engine,
     pub(super) tenant: Arc<Tenant>,
+}
+
+impl Viewing {
+    /// A part of one of the tenant's lists.
+    pub(super) fn window<'a>(
+        &'a self,
+        list: &'a str,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Window<'a>, Fault> {
+        Window::open(&self.engine, [self.tenant.id.as_str(), list], limit, cursor)
+    }
 }
 
 /// Somebody who may change the tenant in the path.
 pub(super) struct Managing {
+    pub(super) engine: Engine,
     pub(super) tenant: Arc<Tenant>,
     pub(super) actor: Actor,
     pub(super) origin: Origin,
@@ -39,9 +55,10 @@ impl FromRequestParts<Web> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
         let token = bearer_token(&parts.headers).map_err(|_| Fault::unauthorized())?;
-        let operator = web.edge.engine.authenticate_operator(token).await?;
+        let engine = web.edge.engine.clone();
+        let operator = engine.authenticate_operator(token).await?;
         let origin = parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default();
-        Ok(Self { operator, origin })
+        Ok(Self { engine, operator, origin })
     }
 }
 
@@ -49,11 +66,11 @@ impl FromRequestParts<Web> for Installation {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
-        let Caller { operator, origin } = Caller::from_request_parts(parts, web).await?;
+        let Caller { engine, operator, origin } = Caller::from_request_parts(parts, web).await?;
         if !operator.runs_installation() {
             return Err(Fault::not_found());
         }
-        Ok(Self { actor: Actor::Operator(operator.id), origin })
+        Ok(Self { engine, actor: Actor::Operator(operator.id), origin })
     }
 }
 
@@ -61,12 +78,13 @@ impl FromRequestParts<Web> for Viewing {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
-        let caller = Caller::from_request_parts(parts, web).await?;
+        let Caller { engine, operator, .. } = Caller::from_request_parts(parts, web).await?;
         let id = path_tenant(parts, web).await?;
-        if !caller.operator.may_view(id.as_str()) {
+        if !operator.may_view(id.as_str()) {
             return Err(Fault::not_found());
         }
-        Ok(Self { tenant: tenant(&web.edge.engine, &id).await? })
+        let tenant = tenant(&engine, &id).await?;
+        Ok(Self { engine, tenant })
     }
 }
 
@@ -74,13 +92,13 @@ impl FromRequestParts<Web> for Managing {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
-        let Caller { operator, origin } = Caller::from_request_parts(parts, web).await?;
+        let Caller { engine, operator, origin } = Caller::from_request_parts(parts, web).await?;
         let id = path_tenant(parts, web).await?;
         if !operator.may_change(id.as_str()) {
             return Err(Fault::not_found());
         }
-        let tenant = tenant(&web.edge.engine, &id).await?;
-        Ok(Self { tenant, actor: Actor::Operator(operator.id), origin })
+        let tenant = tenant(&engine, &id).await?;
+        Ok(Self { engine, tenant, actor: Actor::Operator(operator.id), origin })
     }
 }
 

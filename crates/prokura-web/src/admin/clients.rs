@@ -4,11 +4,11 @@ use super::{
     answer::{Found, Made},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    request::{Body, ListQuery, Page, Precondition, Search},
     wire::{Change, Id, Name, Word, client_kind_schema, id_schema, name_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use prokura_domain::{ClientId, ClientKind, DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS, RefreshPolicy};
 use prokura_engine::{AuthMethod, Client, ClientChange, CreateClient, Registration, SecurityProfile};
 use serde::{Deserialize, Serialize};
@@ -473,14 +473,9 @@ fn view(client: Client) -> ClientView {
 /// List clients
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/clients", tag = "clients", operation_id = "list_clients",
     params(ListQuery), responses((status = 200, description = "Clients by id", body = Page<ClientView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<ClientView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "clients"], query.limit, query.cursor.as_deref())?;
-    let found = engine.clients(&at.tenant, &window.after, window.fetch()).await?;
+async fn list(at: Viewing, Search(query): Search<ListQuery>) -> Result<Json<Page<ClientView>>, Fault> {
+    let window = at.window("clients", query.limit, query.cursor.as_deref())?;
+    let found = at.engine.clients(&at.tenant, &window.after, window.fetch()).await?;
     Ok(window.page(found, |client| client.id.to_string(), view))
 }
 
@@ -491,11 +486,7 @@ async fn list(
     request_body = NewClient,
     responses((status = 201, description = "The client, with its secret", body = NewClientView),
               (status = 409, description = "Somebody has this id already")))]
-async fn create(
-    State(web): State<Web>,
-    by: Managing,
-    Body(body): Body<NewClient>,
-) -> Result<Made<NewClientView>, Fault> {
+async fn create(by: Managing, Body(body): Body<NewClient>) -> Result<Made<NewClientView>, Fault> {
     let request = CreateClient {
         id: body.id.map(|id| id.0),
         name: body.name.0,
@@ -510,7 +501,7 @@ async fn create(
         refresh_seconds: body.refresh_seconds,
         registration: body.registration.over(Registration::default()),
     };
-    let made = web.edge.engine.create_client(&by.tenant, &request, &by.actor, &by.origin).await?;
+    let made = by.engine.create_client(&by.tenant, &request, &by.actor, &by.origin).await?;
     Ok(Made {
         location: format!("/admin/v1/tenants/{}/clients/{}", by.tenant.id, made.client.id),
         version: Some(made.client.version),
@@ -521,8 +512,8 @@ async fn create(
 /// Read a client
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/clients/{client}", tag = "clients", operation_id = "get_client",
     responses((status = 200, description = "The client", body = ClientView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<ClientId>) -> Result<Found<ClientView>, Fault> {
-    let client = web.edge.engine.client(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<ClientId>) -> Result<Found<ClientView>, Fault> {
+    let client = at.engine.client(&at.tenant, &id).await?;
     Ok(Found { version: client.version, body: view(client) })
 }
 
@@ -533,13 +524,12 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<ClientId>) -> R
     operation_id = "change_client", params(("If-Match" = Option<String>, Header)), request_body = ClientPatch,
     responses((status = 200, description = "The client after the change", body = ClientView)))]
 async fn change(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<ClientId>,
     precondition: Precondition,
     Body(body): Body<ClientPatch>,
 ) -> Result<Found<ClientView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let mut version = precondition.version()?;
     let refresh_policy = match (body.refresh_policy, body.leeway_seconds) {
         (None, None) => None,
@@ -583,7 +573,6 @@ async fn change(
     operation_id = "rotate_client_secret", request_body = Rotation,
     responses((status = 200, description = "The new secret", body = SecretView)))]
 async fn rotate_secret(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<ClientId>,
     Body(body): Body<Rotation>,
@@ -592,7 +581,6 @@ async fn rotate_secret(
     if overlap_seconds > MAX_OVERLAP {
         return Err(Fault::invalid("overlap_seconds", "at most 2592000, which is 30 days"));
     }
-    let engine = &web.edge.engine;
-    let secret = engine.rotate_client_secret(&by.tenant, &id, overlap_seconds, &by.actor, &by.origin).await?;
+    let secret = by.engine.rotate_client_secret(&by.tenant, &id, overlap_seconds, &by.actor, &by.origin).await?;
     Ok(Json(SecretView { secret: secret.expose().to_owned(), overlap_seconds }))
 }

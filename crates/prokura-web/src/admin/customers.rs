@@ -4,14 +4,14 @@ use super::{
     answer::{Found, Made},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, Page, Precondition, Search, Window},
+    request::{Body, Page, Precondition, Search, Unconditional},
     wire::{
         Address, Change, Id, Line, Word, customer_kind_schema, customer_state_schema, email_schema, id_or_null_schema,
         id_schema, line_or_null_schema, line_schema, object_schema, stamp,
     },
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, SiteId};
 use prokura_engine::{CreateCustomer, Customer, NewPassword, Profile};
@@ -289,13 +289,9 @@ fn view(customer: Customer) -> CustomerView {
 /// List customers
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/customers", tag = "customers", operation_id = "list_customers",
     params(CustomerQuery), responses((status = 200, description = "Customers by id", body = Page<CustomerView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<CustomerQuery>,
-) -> Result<Json<Page<CustomerView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "customers"], query.limit, query.cursor.as_deref())?;
+async fn list(at: Viewing, Search(query): Search<CustomerQuery>) -> Result<Json<Page<CustomerView>>, Fault> {
+    let engine = &at.engine;
+    let window = at.window("customers", query.limit, query.cursor.as_deref())?;
     let found = match &query.email {
         Some(email) => match Email::parse(email) {
             Ok(email) => engine.customer_by_email(&at.tenant, &email).await?.into_iter().collect(),
@@ -311,12 +307,8 @@ async fn list(
     request_body = NewCustomer,
     responses((status = 201, description = "The customer", body = CustomerView),
               (status = 409, description = "The id was used before, or somebody has this address")))]
-async fn create(
-    State(web): State<Web>,
-    by: Managing,
-    Body(body): Body<NewCustomer>,
-) -> Result<Made<CustomerView>, Fault> {
-    let engine = &web.edge.engine;
+async fn create(by: Managing, Body(body): Body<NewCustomer>) -> Result<Made<CustomerView>, Fault> {
+    let engine = &by.engine;
     let state = body.state.map_or(CustomerState::Active, |state| state.0);
     if state == CustomerState::Deleted {
         return Err(Fault::invalid("state", "nobody is made deleted"));
@@ -354,8 +346,8 @@ async fn create(
 /// Read a customer
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/customers/{customer}", tag = "customers",
     operation_id = "get_customer", responses((status = 200, description = "The customer", body = CustomerView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<CustomerId>) -> Result<Found<CustomerView>, Fault> {
-    let customer = web.edge.engine.customer(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<CustomerId>) -> Result<Found<CustomerView>, Fault> {
+    let customer = at.engine.customer(&at.tenant, &id).await?;
     Ok(Found { version: customer.version, body: view(customer) })
 }
 
@@ -364,13 +356,12 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<CustomerId>) ->
     operation_id = "change_customer", params(("If-Match" = Option<String>, Header)), request_body = CustomerPatch,
     responses((status = 200, description = "The customer after the change", body = CustomerView)))]
 async fn change(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<CustomerId>,
     precondition: Precondition,
     Body(body): Body<CustomerPatch>,
 ) -> Result<Found<CustomerView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let seen = precondition.version()?;
     let customer = engine.customer(&by.tenant, &id).await?;
     let mut profile = customer.profile;
@@ -404,15 +395,8 @@ async fn change(
 /// Sessions end, assignments, addresses and password go, the id is never used again.
 #[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/customers/{customer}", tag = "customers",
     operation_id = "delete_customer", responses((status = 204, description = "Deleted")))]
-async fn delete(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<CustomerId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    let engine = &web.edge.engine;
-    engine.set_customer_state(&by.tenant, &id, CustomerState::Deleted, &by.actor, &by.origin).await?;
+async fn delete(by: Managing, Item(id): Item<CustomerId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.set_customer_state(&by.tenant, &id, CustomerState::Deleted, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -422,13 +406,8 @@ async fn delete(
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/customers/{customer}/state", tag = "customers",
     operation_id = "set_customer_state", request_body = StateBody,
     responses((status = 204, description = "The customer stands there now")))]
-async fn set_state(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<CustomerId>,
-    Body(body): Body<StateBody>,
-) -> Result<StatusCode, Fault> {
-    web.edge.engine.set_customer_state(&by.tenant, &id, body.state.0, &by.actor, &by.origin).await?;
+async fn set_state(by: Managing, Item(id): Item<CustomerId>, Body(body): Body<StateBody>) -> Result<StatusCode, Fault> {
+    by.engine.set_customer_state(&by.tenant, &id, body.state.0, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -439,14 +418,13 @@ async fn set_state(
     operation_id = "set_customer_password", request_body = PasswordBody,
     responses((status = 204, description = "Set")))]
 async fn set_password(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<CustomerId>,
     Body(body): Body<PasswordBody>,
 ) -> Result<StatusCode, Fault> {
     let password = new_password(body.password, body.password_hash)?
         .ok_or_else(|| Fault::invalid("password", "a password, or a hash of one"))?;
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     // Hashing is dear; nobody pays for somebody who is not there.
     engine.customer(&by.tenant, &id).await?;
     engine.set_password(&by.tenant, &id, &password, body.is_initial, None, &by.actor, &by.origin).await?;
@@ -459,13 +437,7 @@ async fn set_password(
 /// every session of theirs ends, and the password alone lets them in again.
 #[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/customers/{customer}/factors", tag = "customers",
     operation_id = "remove_customer_factors", responses((status = 204, description = "Taken away")))]
-async fn remove_factors(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<CustomerId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.remove_factors(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn remove_factors(by: Managing, Item(id): Item<CustomerId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.remove_factors(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

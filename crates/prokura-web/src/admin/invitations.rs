@@ -4,11 +4,11 @@ use super::{
     answer::Made,
     caller::{Item, Managing, Viewing, named},
     fault::Fault,
-    request::{Body, Page, Precondition, Search, Window},
+    request::{Body, Page, Search, Unconditional},
     wire::{Address, Id, Line, Word, email_schema, group_code_schema, id_schema, line_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{GroupCode, InvitationId, LegalEntityId};
 use prokura_engine::{Invitation, InvitationState, Invite};
@@ -142,14 +142,8 @@ fn view(invitation: Invitation) -> InvitationView {
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/invitations", tag = "invitations",
     operation_id = "list_invitations", params(InvitationQuery),
     responses((status = 200, description = "Invitations by id, the oldest first", body = Page<InvitationView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<InvitationQuery>,
-) -> Result<Json<Page<InvitationView>>, Fault> {
-    let engine = &web.edge.engine;
-    let scope = [at.tenant.id.as_str(), "invitations"];
-    let window = Window::open(engine, scope, query.limit, query.cursor.as_deref())?;
+async fn list(at: Viewing, Search(query): Search<InvitationQuery>) -> Result<Json<Page<InvitationView>>, Fault> {
+    let window = at.window("invitations", query.limit, query.cursor.as_deref())?;
     let wrong = |fault| Fault::bad_request("invalid_query", format!("legal_entity: {fault}"));
     let entity = query.legal_entity.as_ref().map(|text| text.parse::<LegalEntityId>()).transpose().map_err(wrong)?;
     let state = query.state.map(|word| match word {
@@ -157,7 +151,7 @@ async fn list(
         StateWord::Accepted => InvitationState::Accepted,
         StateWord::Withdrawn => InvitationState::Withdrawn,
     });
-    let found = engine.invitations(&at.tenant, entity.as_ref(), state, &window.after, window.fetch()).await?;
+    let found = at.engine.invitations(&at.tenant, entity.as_ref(), state, &window.after, window.fetch()).await?;
     Ok(window.page(found, |invitation| invitation.id.to_string(), view))
 }
 
@@ -170,11 +164,7 @@ async fn list(
     responses((status = 201, description = "The invitation", body = InvitationView),
               (status = 409, description = "They may act for it already, or too many are open"),
               (status = 429, description = "This address was written to too often")))]
-async fn create(
-    State(web): State<Web>,
-    by: Managing,
-    Body(body): Body<NewInvitation>,
-) -> Result<Made<InvitationView>, Fault> {
+async fn create(by: Managing, Body(body): Body<NewInvitation>) -> Result<Made<InvitationView>, Fault> {
     let request = Invite {
         legal_entity: body.legal_entity_id.0,
         group: body.group.0,
@@ -182,7 +172,7 @@ async fn create(
         given_name: body.given_name.map_or_else(String::new, |name| name.0),
         family_name: body.family_name.map_or_else(String::new, |name| name.0),
     };
-    let made = web.edge.engine.invite(&by.tenant, &request, &by.actor, &by.origin).await;
+    let made = by.engine.invite(&by.tenant, &request, &by.actor, &by.origin).await;
     let made = made.map_err(named(&[("legal entity", "legal_entity_id"), ("group", "group")]))?;
     Ok(Made {
         location: format!("/admin/v1/tenants/{}/invitations/{}", by.tenant.id, made.id),
@@ -195,8 +185,8 @@ async fn create(
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/invitations/{invitation}", tag = "invitations",
     operation_id = "get_invitation",
     responses((status = 200, description = "The invitation", body = InvitationView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<InvitationId>) -> Result<Json<InvitationView>, Fault> {
-    Ok(Json(view(web.edge.engine.invitation(&at.tenant, &id).await?)))
+async fn get(at: Viewing, Item(id): Item<InvitationId>) -> Result<Json<InvitationView>, Fault> {
+    Ok(Json(view(at.engine.invitation(&at.tenant, &id).await?)))
 }
 
 /// Take an invitation back
@@ -206,13 +196,7 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<InvitationId>) 
     operation_id = "withdraw_invitation",
     responses((status = 204, description = "Withdrawn"),
               (status = 412, description = "It was accepted or withdrawn before")))]
-async fn withdraw(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<InvitationId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.withdraw_invitation(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn withdraw(by: Managing, Item(id): Item<InvitationId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.withdraw_invitation(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,11 +4,11 @@ use super::{
     answer::Made,
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, ListQuery, Page, Search, Window},
+    request::{Body, ListQuery, Page, Search},
     wire::stamp,
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::KeyId;
 use prokura_engine::KeySummary;
@@ -79,15 +79,10 @@ fn view(key: KeySummary) -> KeyView {
 /// List keys
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/keys", tag = "keys", operation_id = "list_keys",
     params(ListQuery), responses((status = 200, description = "Keys by id", body = Page<KeyView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<KeyView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "keys"], query.limit, query.cursor.as_deref())?;
+async fn list(at: Viewing, Search(query): Search<ListQuery>) -> Result<Json<Page<KeyView>>, Fault> {
+    let window = at.window("keys", query.limit, query.cursor.as_deref())?;
     // A tenant has a handful.
-    let mut keys = engine.keys(&at.tenant).await?;
+    let mut keys = at.engine.keys(&at.tenant).await?;
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     keys.retain(|key| key.kid.as_str() > window.after.as_str());
     keys.truncate(window.fetch() as usize);
@@ -101,8 +96,8 @@ async fn list(
     request_body = KeyRotation,
     responses((status = 201, description = "The new key", body = KeyView),
               (status = 409, description = "A next key waits already")))]
-async fn rotate(State(web): State<Web>, by: Managing, Body(body): Body<KeyRotation>) -> Result<Made<KeyView>, Fault> {
-    let key = web.edge.engine.rotate_keys(&by.tenant, body.is_at_once, &by.actor, &by.origin).await?;
+async fn rotate(by: Managing, Body(body): Body<KeyRotation>) -> Result<Made<KeyView>, Fault> {
+    let key = by.engine.rotate_keys(&by.tenant, body.is_at_once, &by.actor, &by.origin).await?;
     Ok(Made { location: format!("/admin/v1/tenants/{}/keys", by.tenant.id), version: None, body: view(key) })
 }
 
@@ -112,12 +107,7 @@ async fn rotate(State(web): State<Web>, by: Managing, Body(body): Body<KeyRotati
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/keys/{key}/retire", tag = "keys", operation_id = "retire_key",
     request_body = Retirement,
     responses((status = 204, description = "Out"), (status = 409, description = "Tokens it signed may still live")))]
-async fn retire(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<KeyId>,
-    Body(body): Body<Retirement>,
-) -> Result<StatusCode, Fault> {
-    web.edge.engine.retire_key(&by.tenant, &id, body.is_compromised, &by.actor, &by.origin).await?;
+async fn retire(by: Managing, Item(id): Item<KeyId>, Body(body): Body<Retirement>) -> Result<StatusCode, Fault> {
+    by.engine.retire_key(&by.tenant, &id, body.is_compromised, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,11 +4,11 @@ use super::{
     answer::{Found, Made, Put},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, Page, Precondition, Search, Window},
+    request::{Body, Page, Precondition, Search, Unconditional},
     wire::{Id, Line, Name, Word, company_kind_schema, id_schema, line_schema, name_schema, object_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{CompanyKind, LegalEntityId};
 use prokura_engine::{
@@ -249,14 +249,8 @@ fn location(at: &Managing, id: &LegalEntityId) -> String {
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/legal-entities", tag = "legal entities",
     operation_id = "list_legal_entities", params(EntityQuery),
     responses((status = 200, description = "Legal entities by id", body = Page<EntityView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<EntityQuery>,
-) -> Result<Json<Page<EntityView>>, Fault> {
-    let engine = &web.edge.engine;
-    let scope = [at.tenant.id.as_str(), "legal-entities"];
-    let window = Window::open(engine, scope, query.limit, query.cursor.as_deref())?;
+async fn list(at: Viewing, Search(query): Search<EntityQuery>) -> Result<Json<Page<EntityView>>, Fault> {
+    let window = at.window("legal-entities", query.limit, query.cursor.as_deref())?;
     let parent = query.parent.as_deref().map(str::parse).transpose();
     let parent = parent.map_err(|fault| Fault::bad_request("invalid_query", format!("parent: {fault}")))?;
     let registration_id = query.registration_id;
@@ -264,7 +258,7 @@ async fn list(
         return Err(Fault::bad_request("invalid_query", "registration_id: at most 200 characters on one line"));
     }
     let filter = LegalEntityFilter { parent, registration_id, ..LegalEntityFilter::default() };
-    let found = engine.legal_entities(&at.tenant, &filter, &window.after, window.fetch()).await?;
+    let found = at.engine.legal_entities(&at.tenant, &filter, &window.after, window.fetch()).await?;
     Ok(window.page(found, |entity| entity.id.to_string(), view))
 }
 
@@ -275,8 +269,8 @@ async fn list(
     operation_id = "create_legal_entity", request_body = NewEntity,
     responses((status = 201, description = "The legal entity", body = EntityView),
               (status = 409, description = "There is such a legal entity already")))]
-async fn create(State(web): State<Web>, by: Managing, Body(body): Body<NewEntity>) -> Result<Made<EntityView>, Fault> {
-    let engine = &web.edge.engine;
+async fn create(by: Managing, Body(body): Body<NewEntity>) -> Result<Made<EntityView>, Fault> {
+    let engine = &by.engine;
     let id = body.id.map(|id| id.0);
     let body = EntityBody {
         name: body.name,
@@ -298,8 +292,8 @@ async fn create(State(web): State<Web>, by: Managing, Body(body): Body<NewEntity
 /// Read a legal entity
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/legal-entities/{legal_entity}", tag = "legal entities",
     operation_id = "get_legal_entity", responses((status = 200, description = "The legal entity", body = EntityView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<LegalEntityId>) -> Result<Found<EntityView>, Fault> {
-    let entity = web.edge.engine.legal_entity(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<LegalEntityId>) -> Result<Found<EntityView>, Fault> {
+    let entity = at.engine.legal_entity(&at.tenant, &id).await?;
     Ok(Found { version: entity.version, body: view(entity) })
 }
 
@@ -313,13 +307,12 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<LegalEntityId>)
     responses((status = 200, description = "The legal entity, replaced", body = EntityView),
               (status = 201, description = "The legal entity, made", body = EntityView)))]
 async fn put(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<LegalEntityId>,
     precondition: Precondition,
     Body(body): Body<EntityBody>,
 ) -> Result<Put<EntityView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let (mode, before) = match precondition.replaces()? {
         None => (PutMode::Create, LegalEntityDetails::default()),
         Some(version) => {
@@ -332,12 +325,11 @@ async fn put(
     let (id, outcome) =
         engine.put_legal_entity(&by.tenant, &request, mode, &by.actor, &by.origin).await.map_err(Precondition::told)?;
     let entity = engine.legal_entity(&by.tenant, &id).await?;
-    let version = entity.version;
-    Ok(match outcome {
-        PutOutcome::Created => {
-            Put::New(Made { location: location(&by, &id), version: Some(version), body: view(entity) })
-        }
-        PutOutcome::Replaced => Put::Replaced(Found { version, body: view(entity) }),
+    Ok(Put {
+        is_new: outcome == PutOutcome::Created,
+        location: location(&by, &id),
+        version: entity.version,
+        body: view(entity),
     })
 }
 
@@ -347,14 +339,8 @@ async fn put(
 #[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/legal-entities/{legal_entity}", tag = "legal entities",
     operation_id = "delete_legal_entity",
     responses((status = 204, description = "Deleted"), (status = 409, description = "It has subsidiaries")))]
-async fn delete(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<LegalEntityId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.delete_legal_entity(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn delete(by: Managing, Item(id): Item<LegalEntityId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.delete_legal_entity(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -363,11 +349,10 @@ async fn delete(
     operation_id = "set_legal_entity_state", request_body = EntityState,
     responses((status = 204, description = "The legal entity stands there now")))]
 async fn set_state(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<LegalEntityId>,
     Body(body): Body<EntityState>,
 ) -> Result<StatusCode, Fault> {
-    web.edge.engine.set_legal_entity_active(&by.tenant, &id, body.is_active, &by.actor, &by.origin).await?;
+    by.engine.set_legal_entity_active(&by.tenant, &id, body.is_active, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use super::{
     answer::Made,
     caller::{Caller, Installation, Item},
     fault::Fault,
-    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    request::{Body, ListQuery, Page, Search, Unconditional, Window},
     wire::{Name, name_schema},
 };
 use crate::Web;
@@ -133,12 +133,8 @@ async fn me(caller: Caller) -> Json<OperatorView> {
 /// List operators
 #[utoipa::path(get, path = "/admin/v1/operators", tag = "operators", operation_id = "list_operators", params(ListQuery),
     responses((status = 200, description = "Operators by id", body = Page<OperatorView>)))]
-async fn list(
-    State(web): State<Web>,
-    _: Installation,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<OperatorView>>, Fault> {
-    let engine = &web.edge.engine;
+async fn list(by: Installation, Search(query): Search<ListQuery>) -> Result<Json<Page<OperatorView>>, Fault> {
+    let engine = &by.engine;
     let window = Window::open(engine, ["*", "operators"], query.limit, query.cursor.as_deref())?;
     let found = engine.operators(&window.after, window.fetch()).await?;
     Ok(window.page(found, |operator| operator.id.to_string(), OperatorView::from))
@@ -148,11 +144,7 @@ async fn list(
 #[utoipa::path(post, path = "/admin/v1/operators", tag = "operators", operation_id = "create_operator",
     request_body = NewOperator,
     responses((status = 201, description = "The operator, with their token", body = NewOperatorView)))]
-async fn create(
-    State(web): State<Web>,
-    by: Installation,
-    Body(body): Body<NewOperator>,
-) -> Result<Made<NewOperatorView>, Fault> {
+async fn create(by: Installation, Body(body): Body<NewOperator>) -> Result<Made<NewOperatorView>, Fault> {
     let word = |role: RoleWord| match role {
         RoleWord::Admin => "admin",
         RoleWord::Viewer => "viewer",
@@ -160,13 +152,13 @@ async fn create(
     for role in body.roles.iter().filter(|role| role.tenant != "*") {
         let unknown = || Fault::invalid("roles", "a role names a tenant that is there, or * for all of them");
         let id = role.tenant.parse().map_err(|_| unknown())?;
-        web.edge.engine.any_tenant(&id).await.map_err(|error| match error {
+        by.engine.any_tenant(&id).await.map_err(|error| match error {
             prokura_engine::Error::Refused(_) => unknown(),
             fault @ prokura_engine::Error::Fault(_) => fault.into(),
         })?;
     }
     let roles: Vec<_> = body.roles.iter().map(|role| (role.tenant.as_str(), word(role.role))).collect();
-    let operator = web.edge.engine.create_operator(&body.name.0, &roles, &by.actor, &by.origin).await?;
+    let operator = by.engine.create_operator(&body.name.0, &roles, &by.actor, &by.origin).await?;
     Ok(made(&operator))
 }
 
@@ -175,13 +167,7 @@ async fn create(
 /// Their token ends with them, on every node at once.
 #[utoipa::path(delete, path = "/admin/v1/operators/{operator}", tag = "operators", operation_id = "delete_operator",
     responses((status = 204, description = "Removed")))]
-async fn delete(
-    State(web): State<Web>,
-    by: Installation,
-    Item(id): Item<OperatorId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.delete_operator(&id, &by.actor, &by.origin).await?;
+async fn delete(by: Installation, Item(id): Item<OperatorId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.delete_operator(&id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,14 +1,14 @@
 //! Identity providers of partners. Their client secrets are set here and never read.
 
 use super::{
-    answer::{Found, Made, Put},
+    answer::{Found, Put},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    request::{Body, ListQuery, Page, Precondition, Search, Unconditional},
     wire::{Name, name_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::PartnerIdpId;
 use prokura_engine::{PartnerIdentifier, PartnerIdp, PartnerMetadata, PutPartnerIdp};
@@ -206,14 +206,9 @@ impl PartnerIdpBody {
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/partner-idps", tag = "partner-idps",
     operation_id = "list_partner_idps", params(ListQuery),
     responses((status = 200, description = "Identity providers by id", body = Page<PartnerIdpView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<PartnerIdpView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "partner_idps"], query.limit, query.cursor.as_deref())?;
-    let found = engine.partner_idps(&at.tenant, &window.after, window.fetch()).await?;
+async fn list(at: Viewing, Search(query): Search<ListQuery>) -> Result<Json<Page<PartnerIdpView>>, Fault> {
+    let window = at.window("partner_idps", query.limit, query.cursor.as_deref())?;
+    let found = at.engine.partner_idps(&at.tenant, &window.after, window.fetch()).await?;
     Ok(window.page(found, |idp| idp.id.to_string(), view))
 }
 
@@ -221,12 +216,8 @@ async fn list(
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/partner-idps/{partner_idp}", tag = "partner-idps",
     operation_id = "get_partner_idp",
     responses((status = 200, description = "The identity provider, without its secret", body = PartnerIdpView)))]
-async fn get(
-    State(web): State<Web>,
-    at: Viewing,
-    Item(id): Item<PartnerIdpId>,
-) -> Result<Found<PartnerIdpView>, Fault> {
-    let idp = web.edge.engine.partner_idp(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<PartnerIdpId>) -> Result<Found<PartnerIdpView>, Fault> {
+    let idp = at.engine.partner_idp(&at.tenant, &id).await?;
     Ok(Found { version: idp.version, body: view(idp) })
 }
 
@@ -241,7 +232,6 @@ async fn get(
               (status = 201, description = "The identity provider, made", body = PartnerIdpView),
               (status = 409, description = "Another issuer, while people are known by this one")))]
 async fn put(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<PartnerIdpId>,
     precondition: Precondition,
@@ -249,14 +239,13 @@ async fn put(
 ) -> Result<Put<PartnerIdpView>, Fault> {
     let seen = precondition.replaces()?;
     let request = body.request(id);
-    let saved = web.edge.engine.save_partner_idp(&by.tenant, &request, seen, &by.actor, &by.origin).await;
+    let saved = by.engine.save_partner_idp(&by.tenant, &request, seen, &by.actor, &by.origin).await;
     let idp = saved.map_err(Precondition::told)?;
-    let location = format!("/admin/v1/tenants/{}/partner-idps/{}", by.tenant.id, idp.id);
-    let version = idp.version;
-    let body = view(idp);
-    Ok(match seen {
-        Some(_) => Put::Replaced(Found { version, body }),
-        None => Put::New(Made { location, version: Some(version), body }),
+    Ok(Put {
+        is_new: seen.is_none(),
+        location: format!("/admin/v1/tenants/{}/partner-idps/{}", by.tenant.id, idp.id),
+        version: idp.version,
+        body: view(idp),
     })
 }
 
@@ -267,13 +256,7 @@ async fn put(
     operation_id = "delete_partner_idp",
     responses((status = 204, description = "It is gone"),
               (status = 412, description = "Somebody switched it on again meanwhile")))]
-async fn delete(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<PartnerIdpId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.delete_partner_idp(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn delete(by: Managing, Item(id): Item<PartnerIdpId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.delete_partner_idp(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

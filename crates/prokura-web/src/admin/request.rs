@@ -229,12 +229,18 @@ impl Precondition {
             other @ (Error::Refused(_) | Error::Fault(_)) => other.into(),
         }
     }
+}
 
-    /// Deleting looks at no version: what is deleted is gone either way.
-    pub(super) fn refuse(self) -> Result<(), Fault> {
-        match self {
-            Self::None => Ok(()),
-            Self::Seen(_) | Self::Absent => {
+/// A request that rests on no version, as deleting does: what is deleted is gone either way.
+pub(super) struct Unconditional;
+
+impl FromRequestParts<Web> for Unconditional {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
+        match Precondition::from_request_parts(parts, web).await? {
+            Precondition::None => Ok(Self),
+            Precondition::Seen(_) | Precondition::Absent => {
                 Err(Fault::bad_request("invalid_precondition", "this request does not look at versions"))
             }
         }

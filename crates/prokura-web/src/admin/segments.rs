@@ -2,21 +2,21 @@
 //! categories by the shop's own ids.
 
 use super::{
-    answer::{Found, Made, Put},
+    answer::{Found, Put},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    request::{Body, ListQuery, Page, Precondition, Search, Unconditional},
     wire::{
         Id, Moment, Text, Word, id_schema, item_kind_schema, moment_schema, object_schema, segment_state_schema, stamp,
     },
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{CustomerId, LegalEntityId, SegmentId, SegmentItemKind, SegmentState, SiteId, Validity};
 use prokura_engine::{
-    Engine, ItemFilter, ItemKey, MemberFilter, PutMode, PutOutcome, PutSegment, Refusal, Segment, SegmentEntry,
-    SegmentFilter, SegmentItem, SegmentMember, SegmentMembership,
+    ItemFilter, ItemKey, MemberFilter, PutMode, PutOutcome, PutSegment, Refusal, Segment, SegmentEntry, SegmentFilter,
+    SegmentItem, SegmentMember, SegmentMembership,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -314,22 +314,17 @@ fn members(body: Members) -> Result<Vec<SegmentMember>, Fault> {
 /// List segments
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/segments", tag = "segments", operation_id = "list_segments",
     params(ListQuery), responses((status = 200, description = "Segments by id", body = Page<SegmentView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<SegmentView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "segments"], query.limit, query.cursor.as_deref())?;
-    let found = engine.segments(&at.tenant, &SegmentFilter::default(), &window.after, window.fetch()).await?;
+async fn list(at: Viewing, Search(query): Search<ListQuery>) -> Result<Json<Page<SegmentView>>, Fault> {
+    let window = at.window("segments", query.limit, query.cursor.as_deref())?;
+    let found = at.engine.segments(&at.tenant, &SegmentFilter::default(), &window.after, window.fetch()).await?;
     Ok(window.page(found, |segment| segment.id.to_string(), view))
 }
 
 /// Read a segment
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/segments/{segment}", tag = "segments",
     operation_id = "get_segment", responses((status = 200, description = "The segment", body = SegmentView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<SegmentId>) -> Result<Found<SegmentView>, Fault> {
-    let segment = web.edge.engine.segment(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<SegmentId>) -> Result<Found<SegmentView>, Fault> {
+    let segment = at.engine.segment(&at.tenant, &id).await?;
     Ok(Found { version: segment.version, body: view(segment) })
 }
 
@@ -343,13 +338,12 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<SegmentId>) -> 
     responses((status = 200, description = "The segment, replaced", body = SegmentView),
               (status = 201, description = "The segment, made", body = SegmentView)))]
 async fn put(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SegmentId>,
     precondition: Precondition,
     Body(body): Body<SegmentBody>,
 ) -> Result<Put<SegmentView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let mode = match precondition.replaces()? {
         None => PutMode::Create,
         Some(version) => {
@@ -372,14 +366,11 @@ async fn put(
     let (id, outcome) =
         engine.put_segment(&by.tenant, &request, mode, &by.actor, &by.origin).await.map_err(Precondition::told)?;
     let segment = engine.segment(&by.tenant, &id).await?;
-    let version = segment.version;
-    Ok(match outcome {
-        PutOutcome::Created => Put::New(Made {
-            location: format!("/admin/v1/tenants/{}/segments/{id}", by.tenant.id),
-            version: Some(version),
-            body: view(segment),
-        }),
-        PutOutcome::Replaced => Put::Replaced(Found { version, body: view(segment) }),
+    Ok(Put {
+        is_new: outcome == PutOutcome::Created,
+        location: format!("/admin/v1/tenants/{}/segments/{id}", by.tenant.id),
+        version: segment.version,
+        body: view(segment),
     })
 }
 
@@ -389,20 +380,13 @@ async fn put(
     responses((status = 204, description = "Deleted"),
               (status = 409, description = "It has members or items, and they were not to go with it")))]
 async fn delete(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SegmentId>,
-    precondition: Precondition,
+    _: Unconditional,
     Search(query): Search<DeleteQuery>,
 ) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.delete_segment(&by.tenant, &id, query.with_contents, &by.actor, &by.origin).await?;
+    by.engine.delete_segment(&by.tenant, &id, query.with_contents, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Pages of what belongs to one segment end at that segment.
-fn window<'a>(engine: &'a Engine, tenant: &'a str, route: &'a str, query: &ListQuery) -> Result<Window<'a>, Fault> {
-    Window::open(engine, [tenant, route], query.limit, query.cursor.as_deref())
 }
 
 /// List members of a segment
@@ -410,14 +394,13 @@ fn window<'a>(engine: &'a Engine, tenant: &'a str, route: &'a str, query: &ListQ
     operation_id = "list_segment_members", params(ListQuery),
     responses((status = 200, description = "Members by customer and company", body = Page<MemberView>)))]
 async fn list_members(
-    State(web): State<Web>,
     at: Viewing,
     Item(id): Item<SegmentId>,
     Search(query): Search<ListQuery>,
 ) -> Result<Json<Page<MemberView>>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &at.engine;
     let route = format!("segments/{id}/members");
-    let window = window(engine, at.tenant.id.as_str(), &route, &query)?;
+    let window = at.window(&route, query.limit, query.cursor.as_deref())?;
     // Neither id can hold a slash; an absent one is empty.
     let after = window
         .after
@@ -441,14 +424,12 @@ async fn list_members(
     operation_id = "add_segment_members", request_body = Members,
     responses((status = 200, description = "What became of each", body = Outcomes)))]
 async fn add_members(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SegmentId>,
     Body(body): Body<Members>,
 ) -> Result<Json<Outcomes>, Fault> {
     let members = members(body)?;
-    let engine = &web.edge.engine;
-    let results = engine.put_segment_members(&by.tenant, &id, &members, &by.actor, &by.origin).await?;
+    let results = by.engine.put_segment_members(&by.tenant, &id, &members, &by.actor, &by.origin).await?;
     Ok(outcomes(results, put_word))
 }
 
@@ -457,14 +438,12 @@ async fn add_members(
     operation_id = "remove_segment_members", request_body = Members,
     responses((status = 200, description = "What became of each", body = Outcomes)))]
 async fn remove_members(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SegmentId>,
     Body(body): Body<Members>,
 ) -> Result<Json<Outcomes>, Fault> {
     let members = members(body)?;
-    let engine = &web.edge.engine;
-    let results = engine.remove_segment_members(&by.tenant, &id, &members, &by.actor, &by.origin).await?;
+    let results = by.engine.remove_segment_members(&by.tenant, &id, &members, &by.actor, &by.origin).await?;
     Ok(outcomes(results, |()| "removed"))
 }
 
@@ -473,14 +452,13 @@ async fn remove_members(
     operation_id = "list_segment_items", params(ListQuery),
     responses((status = 200, description = "Items by kind and id", body = Page<ItemView>)))]
 async fn list_items(
-    State(web): State<Web>,
     at: Viewing,
     Item(id): Item<SegmentId>,
     Search(query): Search<ListQuery>,
 ) -> Result<Json<Page<ItemView>>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &at.engine;
     let route = format!("segments/{id}/items");
-    let window = window(engine, at.tenant.id.as_str(), &route, &query)?;
+    let window = at.window(&route, query.limit, query.cursor.as_deref())?;
     let after = window.after.split_once('/').and_then(|(kind, item)| {
         Some(ItemKey { segment: id.clone(), kind: kind.parse().ok()?, item: item.to_owned() })
     });
@@ -495,16 +473,11 @@ async fn list_items(
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/segments/{segment}/items", tag = "segments",
     operation_id = "add_segment_items", request_body = Items,
     responses((status = 200, description = "What became of each", body = Outcomes)))]
-async fn add_items(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<SegmentId>,
-    Body(body): Body<Items>,
-) -> Result<Json<Outcomes>, Fault> {
+async fn add_items(by: Managing, Item(id): Item<SegmentId>, Body(body): Body<Items>) -> Result<Json<Outcomes>, Fault> {
     check_count("items", body.items.len())?;
     let item = |item: NewItem| SegmentItem { kind: item.kind.0, item: item.id.0, details: item.details };
     let items: Vec<_> = body.items.into_iter().map(item).collect();
-    let results = web.edge.engine.put_segment_items(&by.tenant, &id, &items, &by.actor, &by.origin).await?;
+    let results = by.engine.put_segment_items(&by.tenant, &id, &items, &by.actor, &by.origin).await?;
     Ok(outcomes(results, put_word))
 }
 
@@ -513,13 +486,12 @@ async fn add_items(
     operation_id = "remove_segment_items", request_body = ItemNames,
     responses((status = 200, description = "What became of each", body = Outcomes)))]
 async fn remove_items(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SegmentId>,
     Body(body): Body<ItemNames>,
 ) -> Result<Json<Outcomes>, Fault> {
     check_count("items", body.items.len())?;
     let items: Vec<_> = body.items.into_iter().map(|item| (item.kind.0, item.id.0)).collect();
-    let results = web.edge.engine.remove_segment_items(&by.tenant, &id, &items, &by.actor, &by.origin).await?;
+    let results = by.engine.remove_segment_items(&by.tenant, &id, &items, &by.actor, &by.origin).await?;
     Ok(outcomes(results, |()| "removed"))
 }

@@ -3,11 +3,11 @@
 use super::{
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Page, Precondition, Search, Window},
+    request::{Page, Search, Unconditional},
     wire::stamp,
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use http::StatusCode;
 use prokura_domain::{CustomerId, SessionId};
 use prokura_engine::SessionSummary;
@@ -93,16 +93,11 @@ fn view(session: SessionSummary) -> SessionView {
 /// Of guests and customers, or of one customer; ended ones stay for a day.
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/sessions", tag = "sessions", operation_id = "list_sessions",
     params(SessionQuery), responses((status = 200, description = "Sessions by id", body = Page<SessionView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<SessionQuery>,
-) -> Result<Json<Page<SessionView>>, Fault> {
-    let engine = &web.edge.engine;
+async fn list(at: Viewing, Search(query): Search<SessionQuery>) -> Result<Json<Page<SessionView>>, Fault> {
     let customer = query.customer.as_deref().map(str::parse::<CustomerId>).transpose();
     let customer = customer.map_err(|fault| Fault::bad_request("invalid_query", format!("customer: {fault}")))?;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "sessions"], query.limit, query.cursor.as_deref())?;
-    let found = engine.sessions(&at.tenant, customer.as_ref(), &window.after, window.fetch()).await?;
+    let window = at.window("sessions", query.limit, query.cursor.as_deref())?;
+    let found = at.engine.sessions(&at.tenant, customer.as_ref(), &window.after, window.fetch()).await?;
     Ok(window.page(found, |session| session.id.to_string(), view))
 }
 
@@ -111,13 +106,7 @@ async fn list(
 /// With every token it got, on every node within seconds. Ending it twice is fine.
 #[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/sessions/{session}", tag = "sessions",
     operation_id = "end_session", responses((status = 204, description = "Ended")))]
-async fn end(
-    State(web): State<Web>,
-    by: Managing,
-    Item(id): Item<SessionId>,
-    precondition: Precondition,
-) -> Result<StatusCode, Fault> {
-    precondition.refuse()?;
-    web.edge.engine.end_session(&by.tenant, &id, &by.actor, &by.origin).await?;
+async fn end(by: Managing, Item(id): Item<SessionId>, _: Unconditional) -> Result<StatusCode, Fault> {
+    by.engine.end_session(&by.tenant, &id, &by.actor, &by.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

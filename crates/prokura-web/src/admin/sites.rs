@@ -1,14 +1,14 @@
 //! Sites: the storefronts of a tenant.
 
 use super::{
-    answer::{Found, Made, Put},
+    answer::{Found, Put},
     caller::{Item, Managing, Viewing},
     fault::Fault,
-    request::{Body, ListQuery, Page, Precondition, Search, Window},
+    request::{Body, ListQuery, Page, Precondition, Search},
     wire::{Name, name_schema, stamp},
 };
 use crate::Web;
-use axum::{Json, extract::State};
+use axum::Json;
 use prokura_domain::SiteId;
 use prokura_engine::Site;
 use serde::{Deserialize, Serialize};
@@ -99,22 +99,17 @@ fn view(site: Site) -> SiteView {
 /// List sites
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/sites", tag = "sites", operation_id = "list_sites",
     params(ListQuery), responses((status = 200, description = "Sites by id", body = Page<SiteView>)))]
-async fn list(
-    State(web): State<Web>,
-    at: Viewing,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<SiteView>>, Fault> {
-    let engine = &web.edge.engine;
-    let window = Window::open(engine, [at.tenant.id.as_str(), "sites"], query.limit, query.cursor.as_deref())?;
-    let found = engine.list_sites(&at.tenant, &window.after, window.fetch()).await?;
+async fn list(at: Viewing, Search(query): Search<ListQuery>) -> Result<Json<Page<SiteView>>, Fault> {
+    let window = at.window("sites", query.limit, query.cursor.as_deref())?;
+    let found = at.engine.list_sites(&at.tenant, &window.after, window.fetch()).await?;
     Ok(window.page(found, |site| site.id.to_string(), view))
 }
 
 /// Read a site
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/sites/{site}", tag = "sites", operation_id = "get_site",
     responses((status = 200, description = "The site", body = SiteView)))]
-async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<SiteId>) -> Result<Found<SiteView>, Fault> {
-    let site = web.edge.engine.site(&at.tenant, &id).await?;
+async fn get(at: Viewing, Item(id): Item<SiteId>) -> Result<Found<SiteView>, Fault> {
+    let site = at.engine.site(&at.tenant, &id).await?;
     Ok(Found { version: site.version, body: view(site) })
 }
 
@@ -124,13 +119,12 @@ async fn get(State(web): State<Web>, at: Viewing, Item(id): Item<SiteId>) -> Res
     responses((status = 200, description = "The site, replaced", body = SiteView),
               (status = 201, description = "The site, made", body = SiteView)))]
 async fn put(
-    State(web): State<Web>,
     by: Managing,
     Item(id): Item<SiteId>,
     precondition: Precondition,
     Body(body): Body<SiteBody>,
 ) -> Result<Put<SiteView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let seen = precondition.replaces()?;
     let now = engine.now();
     let site = Site {
@@ -147,11 +141,10 @@ async fn put(
         modified_at: now,
     };
     let site = engine.save_site(&by.tenant, &site, seen, &by.actor, &by.origin).await.map_err(Precondition::told)?;
-    let location = format!("/admin/v1/tenants/{}/sites/{}", by.tenant.id, site.id);
-    let version = site.version;
-    let body = view(site);
-    Ok(match seen {
-        Some(_) => Put::Replaced(Found { version, body }),
-        None => Put::New(Made { location, version: Some(version), body }),
+    Ok(Put {
+        is_new: seen.is_none(),
+        location: format!("/admin/v1/tenants/{}/sites/{}", by.tenant.id, site.id),
+        version: site.version,
+        body: view(site),
     })
 }

@@ -11,7 +11,7 @@ use crate::{
     Web,
     pages::theme::{Theme, ThemeFault},
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use prokura_domain::TenantId;
 use prokura_engine::{CreateTenant, Engine, Error, Operator, Refusal, Tenant, TenantSettings, TenantSummary};
 use serde::{Deserialize, Serialize};
@@ -198,12 +198,8 @@ fn under_settings(error: Error) -> Fault {
 /// Those the operator has a role in.
 #[utoipa::path(get, path = "/admin/v1/tenants", tag = "tenants", operation_id = "list_tenants", params(ListQuery),
     responses((status = 200, description = "Tenants by id", body = Page<TenantItem>)))]
-async fn list(
-    State(web): State<Web>,
-    caller: Caller,
-    Search(query): Search<ListQuery>,
-) -> Result<Json<Page<TenantItem>>, Fault> {
-    let engine = &web.edge.engine;
+async fn list(caller: Caller, Search(query): Search<ListQuery>) -> Result<Json<Page<TenantItem>>, Fault> {
+    let engine = &caller.engine;
     let window = Window::open(engine, ["*", "tenants"], query.limit, query.cursor.as_deref())?;
     let found = if caller.operator.may_view("*") {
         engine.list_tenants(&window.after, window.fetch()).await?
@@ -245,12 +241,8 @@ async fn own_tenants(
 #[utoipa::path(post, path = "/admin/v1/tenants", tag = "tenants", operation_id = "create_tenant", request_body = NewTenant,
     responses((status = 201, description = "The tenant", body = TenantView),
               (status = 409, description = "There is such a tenant already")))]
-async fn create(
-    State(web): State<Web>,
-    by: Installation,
-    Body(body): Body<NewTenant>,
-) -> Result<Made<TenantView>, Fault> {
-    let engine = &web.edge.engine;
+async fn create(by: Installation, Body(body): Body<NewTenant>) -> Result<Made<TenantView>, Fault> {
+    let engine = &by.engine;
     let settings = merge(engine.tenant_template(), body.settings)?;
     let request = CreateTenant { id: body.id.0, name: body.name.0, settings: Some(settings) };
     let tenant = engine.create_tenant(&request, &by.actor, &by.origin).await.map_err(under_settings)?;
@@ -264,8 +256,8 @@ async fn create(
 /// Read a tenant
 #[utoipa::path(get, path = "/admin/v1/tenants/{tenant}", tag = "tenants", operation_id = "get_tenant",
     responses((status = 200, description = "The tenant", body = TenantView)))]
-async fn get(State(web): State<Web>, at: Viewing) -> Result<Found<TenantView>, Fault> {
-    let tenant = web.edge.engine.fresh_tenant(&at.tenant.id).await?;
+async fn get(at: Viewing) -> Result<Found<TenantView>, Fault> {
+    let tenant = at.engine.fresh_tenant(&at.tenant.id).await?;
     Ok(Found { version: tenant.version, body: view(&tenant) })
 }
 
@@ -276,12 +268,11 @@ async fn get(State(web): State<Web>, at: Viewing) -> Result<Found<TenantView>, F
     params(("If-Match" = Option<String>, Header)), request_body = TenantPatch,
     responses((status = 200, description = "The tenant after the change", body = TenantView)))]
 async fn change(
-    State(web): State<Web>,
     by: Managing,
     precondition: Precondition,
     Body(body): Body<TenantPatch>,
 ) -> Result<Found<TenantView>, Fault> {
-    let engine = &web.edge.engine;
+    let engine = &by.engine;
     let seen = precondition.version()?;
     let mut attempt = 0;
     loop {
