@@ -4,6 +4,7 @@ use crate::{
     headers::{SPELLINGS, assert_clean, forged},
     support::{ANNA, ANNA_ALONE, Answer, ROUTES, Running, exchange, start, start_with},
 };
+use prokura_gateway::HeaderNames;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -212,6 +213,37 @@ async fn s57_caddy_with_our_recipe_passes_the_suite() {
     passes_the_suite(&caddy().await).await;
 }
 
+/// Every header an upstream gets where nothing else is configured.
+fn usual_headers() -> Vec<String> {
+    let HeaderNames {
+        legal_entity,
+        tenant,
+        customer,
+        session,
+        visitor,
+        client,
+        scopes,
+        segments,
+        segments_more,
+        subject,
+        assertion,
+    } = HeaderNames::default();
+    [legal_entity, tenant, customer, session, visitor, client, scopes, segments, segments_more, subject, assertion]
+        .concat()
+}
+
+#[test]
+fn s57_our_recipes_carry_every_header() {
+    let nginx = include_str!("../../../../deploy/nginx/prokura.conf");
+    let caddy = include_str!("../../../../deploy/caddy/Caddyfile");
+    let copied = caddy.lines().find_map(|line| line.trim().strip_prefix("copy_headers ")).expect("headers are copied");
+    let copied: Vec<_> = copied.split(' ').collect();
+    for name in usual_headers() {
+        assert!(nginx.contains(&format!("proxy_set_header {name} $")), "nginx: {name}");
+        assert!(copied.contains(&name.as_str()), "Caddy: {name}");
+    }
+}
+
 async fn ask(gateway: &Running, fields: &str) -> Answer {
     gateway.get("/forward-auth", fields).await
 }
@@ -230,14 +262,8 @@ async fn s57_an_answer_carries_every_configured_header() {
         for header in ["X-Original-URI", "X-Forwarded-Uri"] {
             let answer = ask(&gateway, &format!("{header}: {uri}\r\n{fields}")).await;
             assert_eq!(answer.status, 200);
-            for name in [
-                "legalEntityId",
-                "Legal-Entity-Id",
-                "X-Prokura-Tenant",
-                "X-Prokura-Segments-More",
-                "X-Prokura-Assertion",
-            ] {
-                assert_eq!(answer.values(name).len(), 1, "{uri} {name}: {}", answer.head);
+            for name in usual_headers() {
+                assert_eq!(answer.values(&name).len(), 1, "{uri} {name}: {}", answer.head);
             }
         }
     }
