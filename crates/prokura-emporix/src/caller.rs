@@ -37,7 +37,7 @@ pub(crate) async fn tenant(edge: &Edge, name: &str) -> Result<Arc<Tenant>, E2> {
 
 /// Where the request came from.
 pub(crate) fn origin(parts: &Parts) -> Origin {
-    parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default()
+    RequestOrigin::of(parts)
 }
 
 /// Verifies a token as one of `tenant`. A node that does not know what was revoked lately refuses nobody and lets nobody

@@ -13,8 +13,8 @@ use crate::{
 use prokura_domain::{ClientId, CustomerId, SessionId, SiteId, Timestamp, VisitorId};
 use prokura_jose::{Secret, SecretHash};
 
-/// Sessions of a guest that are ended at a time.
-const GUESTS_PAGE: u32 = 200;
+/// The guests' sessions a visitor may have at once. A name that somebody else learned must not let a login take ages.
+const MAX_GUESTS: u32 = 50;
 
 /// Somebody logs in by the form of a shop's own page.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ impl Engine {
         request: &ShopLogIn,
         origin: &Origin,
     ) -> Result<ShopVisit, Error> {
-        let proof = self.prove_shop_login(tenant, request, origin).await?;
-        retrying!(async {
+        let proof = self.prove_login_by(tenant, &request.client, &request.log_in, origin).await?;
+        let visit = retrying!(async {
             let mut tx = self.store.write().await?;
             let draft = self.log_in_at_shop(&mut tx, tenant, request, &proof, origin).await?;
             let (session, family) = match (&draft.standing().session, &draft.standing().family) {
@@ -67,7 +67,8 @@ impl Engine {
             let pages = self.open_shop_pages(&mut tx, tenant, &session, &family, self.clock.now()).await?;
             tx.commit().await?;
             Ok::<_, Error>(ShopVisit { pages, granted: Self::grant(tenant, draft), is_new: true, is_restored: false })
-        })
+        });
+        self.note_missing_factor(tenant, (&request.client, &proof), visit, origin).await
     }
 
     /// The same for whoever wants tokens alone.
@@ -80,24 +81,14 @@ impl Engine {
         request: &ShopLogIn,
         origin: &Origin,
     ) -> Result<Granted, Error> {
-        let proof = self.prove_shop_login(tenant, request, origin).await?;
-        retrying!(async {
+        let proof = self.prove_login_by(tenant, &request.client, &request.log_in, origin).await?;
+        let granted = retrying!(async {
             let mut tx = self.store.write().await?;
             let draft = self.log_in_at_shop(&mut tx, tenant, request, &proof, origin).await?;
             tx.commit().await?;
             Ok::<_, Error>(Self::grant(tenant, draft))
-        })
-    }
-
-    async fn prove_shop_login(&self, tenant: &Tenant, request: &ShopLogIn, origin: &Origin) -> Result<Proof, Error> {
-        {
-            let mut reader = self.store.read().await?;
-            let client = reader.client(&tenant.id, &request.client).await?.ok_or(Refusal::InvalidClient)?;
-            if !client.is_active || !Door::Password.is_among(&client.grants) {
-                return Err(Refusal::UnauthorizedClient.into());
-            }
-        }
-        self.prove_login(tenant, Some(&request.client), Door::Password.verb(), &request.log_in, origin).await
+        });
+        self.note_missing_factor(tenant, (&request.client, &proof), granted, origin).await
     }
 
     async fn log_in_at_shop(
@@ -187,7 +178,8 @@ impl Engine {
             site: arrival.site,
             door: arrival.door.verb(),
             is_entity_locked: false,
-            authenticated_at: Some(now),
+            // Whom somebody else vouches for proved nothing here.
+            authenticated_at: arrival.proven.map(|_| now),
             proven: arrival.proven,
             expires_at: arrival.expires_at,
             look_at: None,
@@ -210,14 +202,31 @@ impl Engine {
         visitor: &VisitorId,
         now: Timestamp,
     ) -> Result<(), Error> {
-        loop {
-            let guests = tx.guest_sessions_of(&tenant.id, visitor, now, GUESTS_PAGE).await?;
-            for session in &guests {
-                self.end_session_in(tx, tenant, session, "log_in", now).await?;
-            }
-            if guests.len() < GUESTS_PAGE as usize {
-                return Ok(());
-            }
+        self.end_oldest_guests(tx, tenant, visitor, ("log_in", 0), now).await
+    }
+
+    /// Makes room for one guest more under a visitor's name, that the session of was just begun.
+    pub(crate) async fn bound_guests_of(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        visitor: &VisitorId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.end_oldest_guests(tx, tenant, visitor, ("too_many", MAX_GUESTS), now).await
+    }
+
+    async fn end_oldest_guests(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        visitor: &VisitorId,
+        (reason, kept): (&str, u32),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for session in tx.older_guest_sessions_of(&tenant.id, visitor, kept, now).await? {
+            self.end_session_in(tx, tenant, &session, reason, now).await?;
         }
+        Ok(())
     }
 }

@@ -102,7 +102,11 @@ impl Engine {
             terms: Terms { manner: request.manner.clone(), ..Terms::default() },
             origin,
         };
-        self.issue(tx, order).await.map_err(guest_refusal)
+        let draft = self.issue(tx, order).await.map_err(guest_refusal)?;
+        if let (Some(visitor), VisitorWish::Keep(_)) = (&visitor, &request.visitor) {
+            self.bound_guests_of(tx, tenant, visitor, now).await?;
+        }
+        Ok(draft)
     }
 
     /// The name a visitor goes by: the one they say they have, unless somebody else is logged in under it. Saying a name

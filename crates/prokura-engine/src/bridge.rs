@@ -27,18 +27,16 @@ pub struct BridgeToTokens {
     pub customer: Option<CustomerId>,
     /// The code of a public client, and its verifier.
     pub code: Option<(Secret, Secret)>,
-    /// The visitor and the storefront, when they are named.
-    pub named: DirectWish,
-    /// What the dialect wants otherwise.
+    /// What the dialect wants otherwise; a storefront that is named there is the code's as well.
     pub manner: Manner,
 }
 
 impl Engine {
-    /// Opens the pages for whoever has an access token. The handle that is shown stays when it is of the same session and
+    /// Opens the pages for whoever has an access token of a client that may bridge. The handle that is shown stays when it is of the same session and
     /// family; it is no proof of anything.
     ///
     /// # Errors
-    /// [`Refusal::InvalidToken`] when what the token says is over.
+    /// [`Refusal::InvalidToken`] when what the token says is over; [`Refusal::UnauthorizedClient`].
     pub async fn bridge_to_pages(
         &self,
         tenant: &Tenant,
@@ -62,6 +60,7 @@ impl Engine {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
+            Self::check_grant(&mut tx, tenant, &standing.client, Door::Bridge).await?;
             let row = tx.family(&tenant.id, session, family, now).await?.ok_or(Refusal::InvalidToken)?;
             let there = tx.session(&tenant.id, session).await?;
             if there.is_none_or(|there| !there.is_active || there.expires_at <= now || there.customer != row.customer) {
@@ -71,7 +70,7 @@ impl Engine {
                 self.drop_handle_of(&mut tx, tenant, shown, session, now).await?;
             }
             let pages = self.open_shop_pages(&mut tx, tenant, session, family, now).await?;
-            let who = actor(row.customer.as_ref());
+            let who = Actor::shopper(row.customer.as_ref());
             let entry = Entry::new(&who, BEGIN_VERB, "session", session.as_str())
                 .entity(row.acting_for.as_ref().map(|acting_for| &acting_for.legal_entity))
                 .client(&standing.client)
@@ -168,18 +167,11 @@ impl Engine {
         if let Some((code, verifier)) = &request.code {
             self.use_bridge_code(&mut tx, tenant, request, (code, verifier), now).await?;
         }
-        let entity = row.legal_entity.as_ref();
-        let order = Order {
-            tenant,
-            door: Door::Bridge,
-            client: &request.client,
-            holder: holder(&row.session, row.customer.as_ref(), None),
-            entity,
-            chain: Chain::Begin { is_refreshable: true },
-            terms: Terms { manner: request.manner.clone(), ..Terms::default() },
-            origin,
-        };
-        let draft = self.issue(&mut tx, order).await?;
+        let pages = pages(row, request.handle.clone(), None)?;
+        let family = tx.family(&tenant.id, &pages.session, &pages.family, now).await?.ok_or(Refusal::InvalidToken)?;
+        let (asker, entity) = ((&request.client, &request.manner), pages.legal_entity.as_ref());
+        let chain = Chain::Begin { is_refreshable: true };
+        let draft = self.issue_for_pages(&mut tx, tenant, asker, (&pages, &family), entity, chain, origin).await?;
         if let Some(family) = &draft.standing().family {
             tx.move_shop_cookie(&tenant.id, &request.handle, family).await?;
         }
@@ -200,7 +192,7 @@ impl Engine {
         let is_right = |row: &crate::store::AuthorizationRow| {
             let purpose = row.request.direct.as_ref().map(|direct: &Direct| direct.purpose);
             // The session says which visitor it is; the code's own name was made up before anybody looked.
-            let named = DirectWish { is_direct: true, visitor: None, site: request.named.site.clone() };
+            let named = DirectWish { is_direct: true, visitor: None, site: request.manner.site.clone() };
             row.client == request.client
                 && purpose == Some(Purpose::Bridge)
                 && named.fits(row.request.direct.as_ref())
@@ -224,8 +216,4 @@ pub(crate) fn holder<'a>(
         Some(customer) => Holder::Customer { session, customer, scopes },
         None => Holder::Guest { session },
     }
-}
-
-pub(crate) fn actor(customer: Option<&CustomerId>) -> Actor {
-    customer.cloned().map_or(Actor::Guest, Actor::Customer)
 }

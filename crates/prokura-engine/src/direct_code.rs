@@ -117,7 +117,7 @@ impl Engine {
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            self.check_grant(&mut tx, tenant, &order.client, door).await?;
+            Self::check_grant(&mut tx, tenant, &order.client, door).await?;
             let visitor = self.settle_visitor(&mut tx, tenant, &order.visitor, None, now).await?;
             let visitor = visitor.ok_or(Refusal::InvalidGrant)?;
             let code = self.put_code(&mut tx, tenant, order, (purpose, &visitor, None), now).await?;
@@ -139,22 +139,9 @@ impl Engine {
         order: &CodeOrder,
         origin: &Origin,
     ) -> Result<DirectCode, Error> {
-        {
-            let mut reader = self.store.read().await?;
-            let client = reader.client(&tenant.id, &order.client).await?.ok_or(Refusal::InvalidClient)?;
-            if !client.is_active || !Door::Password.is_among(&client.grants) {
-                return Err(Refusal::UnauthorizedClient.into());
-            }
-        }
-        let verb = Door::Password.verb();
-        let proof = self.prove_login(tenant, Some(&order.client), verb, request, origin).await?;
+        let proof = self.prove_login_by(tenant, &order.client, request, origin).await?;
         let result = retrying!(self.log_in_for_code_once(tenant, &proof, order, origin));
-        if let Err(Error::Refused(refusal @ Refusal::ProofNeeded)) = &result {
-            let actor = Actor::Customer(proof.customer.clone());
-            let entry = Entry::new(&actor, verb, "customer", proof.customer.as_str()).client(&order.client);
-            return Err(self.audit_refusal(&tenant.id, origin, entry, refusal.clone()).await?);
-        }
-        result
+        self.note_missing_factor(tenant, (&order.client, &proof), result, origin).await
     }
 
     async fn log_in_for_code_once(
@@ -194,31 +181,6 @@ impl Engine {
         self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
         tx.commit().await?;
         Ok(DirectCode { code, visitor })
-    }
-
-    /// Refuses a customer with a second factor where there is no place for it, unless the tenant lets the password do.
-    pub(crate) async fn check_password_is_enough(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        customer: &CustomerId,
-    ) -> Result<(), Error> {
-        let has_factor = tenant.settings.second_factor_at_api
-            && tx.totp(&tenant.id, customer).await?.is_some_and(|row| row.is_active);
-        if has_factor { Err(Refusal::ProofNeeded.into()) } else { Ok(()) }
-    }
-
-    /// Whether a client stands and may come in by a door.
-    pub(crate) async fn check_grant(
-        &self,
-        tx: &mut Tx<'_>,
-        tenant: &Tenant,
-        client: &ClientId,
-        door: Door,
-    ) -> Result<(), Error> {
-        let client = tx.client(&tenant.id, client).await?.filter(|client| client.is_active);
-        let client = client.ok_or(Refusal::InvalidClient)?;
-        if door.is_among(&client.grants) { Ok(()) } else { Err(Refusal::UnauthorizedClient.into()) }
     }
 
     async fn put_code(

@@ -9,7 +9,7 @@ use crate::{
     passwords::Match,
     retrying,
     session_context::fresh,
-    store::{CredentialRow, NewSession, Tx},
+    store::{CredentialRow, NewSession, Reader, Tx},
     throttle::Attempt,
 };
 use prokura_domain::{ClientId, CustomerId, CustomerKind, CustomerState, Email, PartnerIdpId, SessionId, Timestamp};
@@ -81,24 +81,63 @@ impl Engine {
         origin: &Origin,
     ) -> Result<LoggedIn, Error> {
         let client = &bearer.standing.client;
-        // Asked before the password is: a client that may not log anybody in learns nothing about passwords.
-        let known_client = self.store.read().await?.client(&tenant.id, client).await?.ok_or(Refusal::InvalidClient)?;
-        if !Door::Password.is_among(&known_client.grants) {
-            return Err(Refusal::UnauthorizedClient.into());
-        }
-        let proof = self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await?;
+        let proof = self.prove_login_by(tenant, client, request, origin).await?;
         let entrance =
             Entrance { bearer, door: Door::Password, customer: &proof.customer, proof: Some(&proof), partner: None };
-        let granted = match retrying!(self.open_session(tenant, &entrance, origin)) {
-            Err(Error::Refused(Refusal::ProofNeeded)) => {
-                let actor = Actor::Customer(proof.customer.clone());
-                let entry = Entry::new(&actor, Door::Password.verb(), "customer", proof.customer.as_str());
-                let entry = entry.client(client);
-                return Err(self.audit_refusal(&tenant.id, origin, entry, Refusal::ProofNeeded).await?);
-            }
-            granted => granted?,
-        };
+        let granted = retrying!(self.open_session(tenant, &entrance, origin));
+        let granted = self.note_missing_factor(tenant, (client, &proof), granted, origin).await?;
         Ok(LoggedIn { granted, has_initial_password: proof.credential.is_initial })
+    }
+
+    /// The same as [`Engine::prove_login`] for a client that logs people in by forms of its own. It is asked first: one
+    /// that may not learns nothing about passwords.
+    pub(crate) async fn prove_login_by(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        request: &LogIn,
+        origin: &Origin,
+    ) -> Result<Proof, Error> {
+        Self::check_grant(&mut self.store.read().await?, tenant, client, Door::Password).await?;
+        self.prove_login(tenant, Some(client), Door::Password.verb(), request, origin).await
+    }
+
+    /// Writes down that a login was right as far as it went, and that there was no place for the second factor.
+    pub(crate) async fn note_missing_factor<T>(
+        &self,
+        tenant: &Tenant,
+        (client, proof): (&ClientId, &Proof),
+        result: Result<T, Error>,
+        origin: &Origin,
+    ) -> Result<T, Error> {
+        let Err(Error::Refused(refusal @ Refusal::ProofNeeded)) = result else { return result };
+        let actor = Actor::Customer(proof.customer.clone());
+        let entry = Entry::new(&actor, Door::Password.verb(), "customer", proof.customer.as_str()).client(client);
+        Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
+    }
+
+    /// Refuses a customer with a second factor where there is no place for it, unless the tenant lets the password do.
+    pub(crate) async fn check_password_is_enough(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        customer: &CustomerId,
+    ) -> Result<(), Error> {
+        let has_factor = tenant.settings.second_factor_at_api
+            && tx.totp(&tenant.id, customer).await?.is_some_and(|row| row.is_active);
+        if has_factor { Err(Refusal::ProofNeeded.into()) } else { Ok(()) }
+    }
+
+    /// Whether a client stands and may come in by a door.
+    pub(crate) async fn check_grant(
+        reader: &mut Reader,
+        tenant: &Tenant,
+        client: &ClientId,
+        door: Door,
+    ) -> Result<(), Error> {
+        let client = reader.client(&tenant.id, client).await?.filter(|client| client.is_active);
+        let client = client.ok_or(Refusal::InvalidClient)?;
+        if door.is_among(&client.grants) { Ok(()) } else { Err(Refusal::UnauthorizedClient.into()) }
     }
 
     /// Checks e-mail and password, whatever the login is for. Everything about the account is asked again when the proof

@@ -120,7 +120,7 @@ impl Engine {
             if bearer.is_some_and(|bearer| bearer.session.as_ref() != Some(&row.session)) {
                 return Err(Refusal::InvalidGrant.into());
             }
-            let who = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+            let who = Actor::shopper(row.customer.as_ref());
             let mut has_ended = self.end_session_in(&mut tx, tenant, &row.session, "log_out", now).await?;
             if let Some(customer) = row.customer.as_ref().filter(|_| is_everywhere && row.is_family_active) {
                 has_ended |= tx.hold_customer(&tenant.id, customer).await?;
@@ -144,7 +144,7 @@ impl Engine {
     /// [`Refusal::InvalidToken`] when it is of none.
     pub async fn log_out_bearer(&self, tenant: &Tenant, bearer: &Standing, origin: &Origin) -> Result<(), Error> {
         let session = bearer.session.as_ref().ok_or(Refusal::InvalidToken)?;
-        let actor = bearer.customer().cloned().map_or(Actor::Guest, Actor::Customer);
+        let actor = Actor::shopper(bearer.customer());
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;

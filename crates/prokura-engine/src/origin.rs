@@ -53,6 +53,11 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whoever shops: the customer, or somebody nobody knows.
+    pub(crate) fn shopper(customer: Option<&CustomerId>) -> Self {
+        customer.cloned().map_or(Self::Guest, Self::Customer)
+    }
+
     /// The kind, as the audit trail spells it.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -212,7 +212,7 @@ impl Engine {
             (Some(_), None) => Refusal::InvalidProof,
         };
         drop(tx);
-        let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+        let actor = Actor::shopper(row.customer.as_ref());
         let entry = Entry::new(&actor, "family.wrong_key", "family", row.family.as_str())
             .client(&row.client)
             .session(Some(&row.session));
@@ -233,7 +233,7 @@ impl Engine {
         let is_reused = matches!(row.state, RefreshTokenState::Rotated { .. })
             && *refusal == Refusal::InvalidGrant
             && row.is_family_active;
-        let actor = row.customer.clone().map_or(Actor::Guest, Actor::Customer);
+        let actor = Actor::shopper(row.customer.as_ref());
         let verb = if is_reused { "family.reuse_detected" } else { Door::Refresh.verb() };
         if is_reused && !matches!(row.refresh_policy, Some(RefreshPolicy::Once { .. })) {
             self.end_family(&mut tx, tenant, &row.family, "reuse", now).await?;

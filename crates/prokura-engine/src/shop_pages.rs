@@ -7,7 +7,7 @@
 use crate::{
     Actor, BeginGuest, Engine, EntityWish, Error, Granted, Manner, Origin, Refusal, Tenant, VisitorWish, Wishes,
     audit::Entry,
-    bridge::{actor, holder},
+    bridge::holder,
     issue::{Chain, Door, Draft, Order, Terms},
     refresh::redeem,
     retrying,
@@ -105,7 +105,7 @@ impl Engine {
     ) -> Result<ShopVisit, Error> {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
-        self.check_grant(&mut tx, tenant, &request.client, Door::Bridge).await?;
+        Self::check_grant(&mut tx, tenant, &request.client, Door::Bridge).await?;
         let shown = match &request.cookie {
             Some(cookie) => {
                 let hash = SecretHash::of(cookie.expose());
@@ -113,7 +113,9 @@ impl Engine {
             }
             None => None,
         };
-        if let Some((row, hash)) = shown.as_ref().filter(|(row, _)| row.is_alive) {
+        // A session is one storefront's; at another one it is not there.
+        let is_here = |site: Option<&SiteId>| request.wishes.site.as_ref().is_none_or(|wanted| site == Some(wanted));
+        if let Some((row, hash)) = shown.as_ref().filter(|(row, _)| row.is_alive && is_here(row.site.as_ref())) {
             let mut pages = pages(row.clone(), hash.clone(), None)?;
             if request.is_activity {
                 pages.idle_until = Self::shop_idle_until(tenant, pages.expires_at, now);
@@ -125,15 +127,16 @@ impl Engine {
             tx.commit().await?;
             return Ok(ShopVisit { pages, granted: Self::grant(tenant, draft), is_new: false, is_restored: false });
         }
-        if let Some((_, hash)) = &shown {
+        if let Some((_, hash)) = shown.as_ref().filter(|(row, _)| !row.is_alive) {
             tx.delete_cookie_session(&tenant.id, hash).await?;
         }
         if let Some(token) = request.refresh_token.as_ref().filter(|_| request.restores)
-            && let Some((session, family)) = self.session_of_refresh_token(&mut tx, tenant, token, now).await?
+            && let Some((session, family)) =
+                self.session_of_refresh_token(&mut tx, tenant, (token, request.wishes.site.as_ref()), now).await?
         {
             let pages = self.open_shop_pages(&mut tx, tenant, &session, &family, now).await?;
             let draft = self.token_for_pages(&mut tx, tenant, &request.client, &pages, &request.manner, origin).await?;
-            let who = actor(pages.customer.as_ref());
+            let who = Actor::shopper(pages.customer.as_ref());
             let entry = Entry::new(&who, RESTORE_VERB, "session", session.as_str())
                 .entity(pages.legal_entity.as_ref())
                 .client(&request.client)
@@ -223,7 +226,7 @@ impl Engine {
         let draft = match draft {
             Err(Error::Refused(refusal)) => {
                 drop(tx);
-                let who = actor(pages.customer.as_ref());
+                let who = Actor::shopper(pages.customer.as_ref());
                 let entry = Entry::new(&who, Door::Bridge.verb(), "family", pages.family.as_str())
                     .entity(entity)
                     .client(client)
@@ -252,7 +255,7 @@ impl Engine {
             if let Some(row) = tx.shop_cookie(&tenant.id, &hash, now).await? {
                 tx.delete_cookie_session(&tenant.id, &hash).await?;
                 if self.end_session_in(&mut tx, tenant, &row.session, "log_out", now).await? {
-                    let who = actor(row.customer.as_ref());
+                    let who = Actor::shopper(row.customer.as_ref());
                     let entry = Entry::new(&who, "customer.log_out", "session", row.session.as_str())
                         .session(Some(&row.session));
                     self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
@@ -272,12 +275,13 @@ impl Engine {
         pages(row.filter(|row| row.is_alive).ok_or(Refusal::InvalidToken)?, handle.clone(), None)
     }
 
-    /// Whose refresh token it is, without using it up: having it shows that the browser is theirs.
+    /// Whose refresh token it is, without using it up: having it shows that the browser is theirs. A session of another
+    /// storefront is none.
     async fn session_of_refresh_token(
         &self,
         tx: &mut Tx<'_>,
         tenant: &Tenant,
-        token: &Secret,
+        (token, site): (&Secret, Option<&SiteId>),
         now: Timestamp,
     ) -> Result<Option<(SessionId, FamilyId)>, Error> {
         let Some(row) = tx.refresh_token(&tenant.id, &SecretHash::of(token.expose())).await? else { return Ok(None) };
@@ -286,8 +290,10 @@ impl Engine {
             return Ok(None);
         }
         let there = tx.session(&tenant.id, &row.session).await?;
-        let is_there =
-            there.is_some_and(|there| there.is_active && there.expires_at > now && there.customer == row.customer);
+        let is_there = there.is_some_and(|there| {
+            let is_here = site.is_none() || there.site.as_ref() == site;
+            there.is_active && there.expires_at > now && there.customer == row.customer && is_here
+        });
         Ok(is_there.then_some((row.session, row.family)))
     }
 
@@ -315,6 +321,7 @@ impl Engine {
         }
     }
 
+    /// Tokens of a session of pages, never for more than was granted to the family they follow.
     pub(crate) async fn issue_for_pages(
         &self,
         tx: &mut Tx<'_>,

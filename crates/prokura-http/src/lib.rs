@@ -2,6 +2,7 @@
 //! shapes of error answers that are not a dialect's own.
 
 mod bearer;
+mod cookie;
 mod edge;
 #[cfg(test)]
 mod fuzz;
@@ -12,6 +13,7 @@ mod rate;
 pub mod server;
 
 pub use bearer::{BearerFault, Presented, bearer_token, dpop_proof, presented_token};
+pub use cookie::cookie;
 pub use edge::{Edge, router_service};
 pub use origin::{RequestOrigin, identify};
 pub use params::{Params, Repeated, is_form};

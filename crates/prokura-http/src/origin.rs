@@ -24,6 +24,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub struct RequestOrigin(pub Origin);
 
+impl RequestOrigin {
+    /// The origin of a request; nothing is known of one that came past [`identify`].
+    pub fn of(parts: &Parts) -> Origin {
+        parts.extensions.get::<Self>().map(|origin| origin.0.clone()).unwrap_or_default()
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = Problem;
 

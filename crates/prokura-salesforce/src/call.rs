@@ -2,7 +2,7 @@
 
 use crate::{
     fault::SlasFault,
-    settings::{ClientSettings, DIALECT, STAGES, instance},
+    settings::{ClientSettings, DIALECT, STAGES, instance, manner},
 };
 use axum::{
     body::Bytes,
@@ -103,7 +103,7 @@ impl FromRequest<Edge> for Call {
         let path = path.map_err(|_| Refusal::UnknownTenant)?;
         let organization = path.iter().find(|(name, _)| *name == "organization").map_or("", |(_, value)| value);
         let tenant = tenant(edge, organization).await?;
-        let origin = parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default();
+        let origin = RequestOrigin::of(&parts);
         let query = Params::parse(parts.uri.query().unwrap_or_default());
         let headers = parts.headers.clone();
         let body = Bytes::from_request(Request::from_parts(parts, body), edge)
@@ -247,7 +247,7 @@ impl Call {
                 return Err(SlasFault::invalid_request("Bad or missing request parameters. dnt is true or false."));
             }
         };
-        Ok(Manner { lives: Some(names(&self.tenant)?.lifetimes), do_not_track, site })
+        Ok(Manner { do_not_track, ..manner(&self.tenant, site) })
     }
 
     /// The bearer token of the call.

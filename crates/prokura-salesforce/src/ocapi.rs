@@ -8,7 +8,7 @@ use crate::{
     accent::{self, shopper_id},
     authorize::credentials,
     call::basic,
-    settings::{ClientSettings, DIALECT},
+    settings::{ClientSettings, DIALECT, manner},
 };
 use axum::{
     Router,
@@ -21,10 +21,8 @@ use cookies::SESSION;
 use fault::OcapiFault;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prokura_domain::{ClientId, SessionId, SiteId};
-use prokura_engine::{
-    BeginGuest, Error, Granted, Manner, Origin, Refusal, ShopLogIn, Tenant, Unverified, VisitorWish, Wishes,
-};
-use prokura_http::{Edge, Params, RequestOrigin, bearer_token};
+use prokura_engine::{BeginGuest, Error, Granted, Origin, Refusal, ShopLogIn, Tenant, Unverified, VisitorWish, Wishes};
+use prokura_http::{Edge, Params, RequestOrigin, bearer_token, cookie as cookie_of};
 use prokura_jose::{Secret, VerifiedToken};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -82,7 +80,7 @@ impl FromRequest<Edge> for Call {
         };
         let query = Params::parse(parts.uri.query().unwrap_or_default());
         let headers = parts.headers.clone();
-        let origin = parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default();
+        let origin = RequestOrigin::of(&parts);
         let body = Bytes::from_request(Request::from_parts(parts, body), edge)
             .await
             .map_err(|_| OcapiFault::bad_request("The body is too long.").of_version(&version))?;
@@ -165,7 +163,7 @@ async fn open_for(edge: &Edge, call: &Call) -> Result<Response, OcapiFault> {
     {
         return Err(OcapiFault::client_forbidden());
     }
-    let shown = cookies::get(&call.headers, SESSION).map(|value| Secret::from(value.to_owned()));
+    let shown = cookie_of(&call.headers, SESSION).map(|value| Secret::from(value.to_owned()));
     let pages = edge.engine.bridge_to_pages(&tenant, standing, shown.as_ref(), &call.origin).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::set(response.headers_mut(), &tenant, &pages);
@@ -189,7 +187,7 @@ async fn authenticate_by(edge: &Edge, call: &Call) -> Result<Response, OcapiFaul
                 client,
                 wishes: Wishes { site: call.site.clone(), ..Wishes::default() },
                 visitor: VisitorWish::New,
-                manner: manner(&tenant),
+                manner: manner(&tenant, None),
             };
             let granted = edge.engine.begin_guest(&tenant, &request, &call.origin).await?;
             (tenant, granted)
@@ -197,15 +195,16 @@ async fn authenticate_by(edge: &Edge, call: &Call) -> Result<Response, OcapiFaul
         Some("credentials") => log_in(edge, call).await?,
         Some("session") => {
             let (tenant, client) = call.needed_client(edge).await?;
-            let cookie = cookies::get(&call.headers, SESSION).ok_or_else(OcapiFault::authentication_failed)?;
+            let cookie = cookie_of(&call.headers, SESSION).ok_or_else(OcapiFault::authentication_failed)?;
             let cookie = Secret::from(cookie.to_owned());
-            let granted = edge.engine.token_of_pages(&tenant, &client, &cookie, &manner(&tenant), &call.origin).await;
+            let here = manner(&tenant, call.site.clone());
+            let granted = edge.engine.token_of_pages(&tenant, &client, &cookie, &here, &call.origin).await;
             (tenant, granted.map_err(not_alive)?)
         }
         Some("refresh") => {
             let (tenant, token) = call.bearer(edge).await?;
             let standing = &token.token.standing;
-            let granted = edge.engine.token_again(&tenant, standing, &manner(&tenant), &call.origin).await?;
+            let granted = edge.engine.token_again(&tenant, standing, &manner(&tenant, None), &call.origin).await?;
             (tenant, granted)
         }
         Some(_) | None => {
@@ -213,12 +212,6 @@ async fn authenticate_by(edge: &Edge, call: &Call) -> Result<Response, OcapiFaul
         }
     };
     customer(edge, call, &tenant, &granted).await
-}
-
-/// How the dialect wants tokens.
-fn manner(tenant: &Tenant) -> Manner {
-    let accent = tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);
-    Manner { lives: accent.map(|accent| accent.lifetimes), ..Manner::default() }
 }
 
 /// The probe of whether a session lives says no in its own words.
@@ -239,14 +232,14 @@ async fn log_in(edge: &Edge, call: &Call) -> Result<(Arc<Tenant>, Granted), Ocap
         )
     };
     let (login, password) = basic(&call.headers).ok().flatten().ok_or_else(missing)?;
-    let shown = cookies::get(&call.headers, SESSION).map(|value| Secret::from(value.to_owned()));
+    let shown = cookie_of(&call.headers, SESSION).map(|value| Secret::from(value.to_owned()));
     let request = ShopLogIn {
         client,
         cookie: shown,
         visitor: VisitorWish::New,
         log_in: credentials(&login, password).map_err(|_| OcapiFault::authentication_failed())?,
         site: call.site.clone(),
-        manner: manner(&tenant),
+        manner: manner(&tenant, None),
     };
     let granted = edge.engine.log_in_for_tokens(&tenant, &request, &call.origin).await?;
     Ok((tenant, granted))

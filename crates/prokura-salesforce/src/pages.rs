@@ -8,7 +8,7 @@ use crate::{
     accent,
     call::basic,
     session_token,
-    settings::{ClientSettings, DIALECT},
+    settings::{ClientSettings, DIALECT, manner},
 };
 use axum::{
     Json, Router,
@@ -60,7 +60,7 @@ impl FromRequest<Edge> for Call {
         if !tenant.speaks(DIALECT) {
             return Err(not_found());
         }
-        let origin = parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default();
+        let origin = RequestOrigin::of(&parts);
         let unproven = || {
             Problem::new(StatusCode::UNAUTHORIZED).detail("send the id and secret of a confidential client as Basic")
         };
@@ -115,12 +115,11 @@ impl Call {
     }
 
     fn manner(&self) -> Result<Manner, Problem> {
-        let accent = self.tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);
         let do_not_track = match self.text("dnt")? {
             None => None,
             Some(_) => Some(self.flag("dnt", false)?),
         };
-        Ok(Manner { lives: accent.map(|accent| accent.lifetimes), do_not_track, site: None })
+        Ok(Manner { do_not_track, ..manner(&self.tenant, None) })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 use axum::{Router, extract::State, response::Response, routing::post};
 use prokura_domain::CustomerId;
-use prokura_engine::{BridgeToTokens, DirectWish, Engine, Error, Refusal};
+use prokura_engine::{BridgeToTokens, Engine, Error, Refusal};
 use prokura_http::Edge;
 use prokura_jose::{Secret, SecretHash};
 
@@ -34,7 +34,6 @@ async fn bridge(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFa
         handle,
         customer,
         code: code(&call, &party)?,
-        named: DirectWish { is_direct: true, visitor: call.visitor()?, site: Some(site.clone()) },
         manner: call.manner(Some(site))?,
     };
     let granted = edge.engine.bridge_to_tokens(&call.tenant, &request, &call.origin).await.map_err(refused)?;

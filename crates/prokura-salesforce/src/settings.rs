@@ -1,6 +1,7 @@
 //! What a tenant and its clients say about this dialect in their settings.
 
-use prokura_engine::{AccentLifetimes, Client, Refusal, TenantSettings, TokenAccent};
+use prokura_domain::SiteId;
+use prokura_engine::{AccentLifetimes, Client, Manner, Refusal, Tenant, TenantSettings, TokenAccent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,6 +41,12 @@ impl ClientSettings {
             Some(value) => serde_json::from_value(value.clone()).map_err(|_| Refusal::InvalidClient),
         }
     }
+}
+
+/// How this dialect wants tokens of a site.
+pub(crate) fn manner(tenant: &Tenant, site: Option<SiteId>) -> Manner {
+    let accent = tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);
+    Manner { lives: accent.map(|accent| accent.lifetimes), site, do_not_track: None }
 }
 
 /// What is registered for a client of this dialect: the sites it may serve, and whether it is one of hybrid auth.

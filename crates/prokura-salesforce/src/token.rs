@@ -20,13 +20,18 @@ use prokura_http::Edge;
 use prokura_jose::Secret;
 use std::sync::Arc;
 
+/// Refreshes under way.
+type Refreshes = Races<Result<Arc<Granted>, SlasFault>>;
+
 pub(crate) fn routes() -> Router<Edge> {
-    Router::new().route(&format!("{BASE}/token"), post(token).fallback(wrong_method)).layer(Extension(Races::default()))
+    Router::new()
+        .route(&format!("{BASE}/token"), post(token).fallback(wrong_method))
+        .layer(Extension(Refreshes::default()))
 }
 
 async fn token(
     State(edge): State<Edge>,
-    Extension(races): Extension<Races>,
+    Extension(races): Extension<Refreshes>,
     call: Call,
 ) -> Result<Response, SlasFault> {
     let party = call.party(&edge).await?;
@@ -87,7 +92,7 @@ async fn guest(edge: &Edge, call: &Call, party: &Party) -> Result<Granted, SlasF
     Ok(edge.engine.begin_guest(&call.tenant, &request, &call.origin).await?)
 }
 
-async fn refresh(edge: &Edge, races: &Races, call: &Call, party: &Party) -> Result<Arc<Granted>, SlasFault> {
+async fn refresh(edge: &Edge, races: &Refreshes, call: &Call, party: &Party) -> Result<Arc<Granted>, SlasFault> {
     let Some(token) = call.asked.one("refresh_token")? else { return Err(SlasFault::invalid_refresh_token()) };
     let site: SiteId = call.channel(edge, party).await?;
     let entity = call.asked.one("legal_entity_id")?;
@@ -124,7 +129,9 @@ async fn refresh(edge: &Edge, races: &Races, call: &Call, party: &Party) -> Resu
                 }
                 result => result,
             }
+            .map(Arc::new)
             .map_err(SlasFault::of_refresh)
         })
         .await
+        .unwrap_or_else(|| Err(SlasFault::interrupted()))
 }

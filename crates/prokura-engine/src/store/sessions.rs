@@ -14,6 +14,7 @@ pub(crate) struct SessionRow {
     pub(crate) id: SessionId,
     pub(crate) client: ClientId,
     pub(crate) customer: Option<CustomerId>,
+    pub(crate) site: Option<SiteId>,
     pub(crate) door: String,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) is_active: bool,
@@ -116,6 +117,7 @@ fn session(row: &super::Row) -> Result<SessionRow, StoreError> {
         user_agent: row.get(9)?,
         address: row.get(10)?,
         amr: row.get(11)?,
+        site: row.get(12)?,
     })
 }
 
@@ -128,7 +130,7 @@ impl Reader {
         let row = self
             .query_one(
                 "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
-                        created_at, expires_at, user_agent, address, amr
+                        created_at, expires_at, user_agent, address, amr, site_id
                    FROM sessions WHERE tenant_id = $1 AND id = $2",
                 params![tenant, id],
             )
@@ -146,7 +148,7 @@ impl Reader {
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.query(
             "SELECT id, client_id, customer_id, door, authenticated_at, state, end_reason,
-                    created_at, expires_at, user_agent, address, amr
+                    created_at, expires_at, user_agent, address, amr, site_id
                FROM sessions WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR customer_id = $3)
               ORDER BY id LIMIT $4",
             params![tenant, after, customer, limit],

@@ -23,19 +23,21 @@ impl Reader {
         Ok(row.is_some())
     }
 
-    /// Guests' sessions of a visitor that stand, some at a time.
-    pub(crate) async fn guest_sessions_of(
+    /// Guests' sessions of a visitor that stand, but for the newest ones.
+    pub(crate) async fn older_guest_sessions_of(
         &mut self,
         tenant: &TenantId,
         visitor: &VisitorId,
+        newest: u32,
         now: Timestamp,
-        limit: u32,
     ) -> Result<Vec<SessionId>, StoreError> {
         self.query(
             "SELECT id FROM sessions
               WHERE tenant_id = $1 AND visitor_id = $2 AND customer_id IS NULL AND state = 'active' AND expires_at > $3
-              LIMIT $4",
-            params![tenant, visitor, now, limit],
+                AND id NOT IN (SELECT id FROM sessions
+                                WHERE tenant_id = $1 AND visitor_id = $2 AND customer_id IS NULL AND state = 'active'
+                                  AND expires_at > $3 ORDER BY id DESC LIMIT $4)",
+            params![tenant, visitor, now, newest],
         )
         .await?
         .iter()

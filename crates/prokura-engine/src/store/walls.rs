@@ -170,7 +170,7 @@ calls!(QUESTIONS, ask, |reader: Reader, tenant, cast|
     entity_by_registration(tenant, "HRB 1");
     families_of_session(tenant, &cast.session);
     family(tenant, &cast.session, &cast.family, NOW);
-    guest_sessions_of(tenant, &id("v-guest"), NOW, 9);
+    older_guest_sessions_of(tenant, &id("v-guest"), 0, NOW);
     is_visitor_taken(tenant, &id("v-ann"), None, NOW);
     shop_cookie(tenant, &SecretHash::of("shop"), NOW);
     group_scopes(tenant, &id("ann"), Some(&id("le-1")));

@@ -35,12 +35,3 @@ fn append(headers: &mut HeaderMap, cookie: &str) {
         headers.append(header::SET_COOKIE, value);
     }
 }
-
-/// The value of a cookie, byte for byte; one that comes twice is none (S-92).
-pub(crate) fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut found =
-        lines.flat_map(|line| line.split("; ")).filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let value = found.next();
-    if found.next().is_some() { None } else { value.filter(|value| !value.is_empty()) }
-}

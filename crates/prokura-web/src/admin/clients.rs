@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 }
 
 /// What using a refresh token does to it.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum PolicyWord {
     /// Single use; a later use ends the family.
@@ -208,7 +208,7 @@ struct ClientView {
     grants: Vec<String>,
     /// What using a refresh token does to it.
     refresh_policy: PolicyWord,
-    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
+    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate` and `once`.
     leeway_seconds: u32,
     /// The life of its access tokens; absent for the tenant's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -314,7 +314,8 @@ struct NewClient {
     /// What using a refresh token does to it; `rotate` when absent.
     #[serde(default)]
     refresh_policy: Option<PolicyWord>,
-    /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`; 10 when absent.
+    /// Seconds after its rotation a refresh token is answered with the same successor: 10 of `rotate` and none of `once`
+    /// when absent.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 60)]
     leeway_seconds: Option<u32>,
@@ -395,7 +396,12 @@ fn joined(field: &str, words: &[String], most: usize) -> Result<String, Fault> {
     }
 }
 
-fn policy(word: PolicyWord, leeway_seconds: u32) -> Result<RefreshPolicy, Fault> {
+fn policy(word: PolicyWord, leeway_seconds: Option<u32>) -> Result<RefreshPolicy, Fault> {
+    let leeway_seconds = leeway_seconds.unwrap_or(match word {
+        PolicyWord::Rotate => DEFAULT_LEEWAY_SECONDS,
+        // What is called single use is.
+        PolicyWord::Once | PolicyWord::Reuse | PolicyWord::Family => 0,
+    });
     if leeway_seconds > MAX_LEEWAY_SECONDS {
         return Err(Fault::invalid("leeway_seconds", "at most 60"));
     }
@@ -493,10 +499,7 @@ async fn create(by: Managing, Body(body): Body<NewClient>) -> Result<Made<NewCli
         kind: body.kind.0,
         scopes: joined("scopes", &body.scopes, 500)?,
         grants: joined("grants", &body.grants, 20)?,
-        refresh_policy: policy(
-            body.refresh_policy.unwrap_or(PolicyWord::Rotate),
-            body.leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
-        )?,
+        refresh_policy: policy(body.refresh_policy.unwrap_or(PolicyWord::Rotate), body.leeway_seconds)?,
         access_seconds: body.access_seconds,
         refresh_seconds: body.refresh_seconds,
         registration: body.registration.over(Registration::default()),
@@ -538,11 +541,14 @@ async fn change(
             let there = engine.client(&by.tenant, &id).await?;
             version = version.or(Some(there.version));
             let kept_leeway = match there.refresh_policy {
-                RefreshPolicy::Rotate { leeway_seconds } | RefreshPolicy::Once { leeway_seconds } => leeway_seconds,
-                RefreshPolicy::Reuse | RefreshPolicy::Family => DEFAULT_LEEWAY_SECONDS,
+                RefreshPolicy::Rotate { leeway_seconds } | RefreshPolicy::Once { leeway_seconds } => {
+                    Some(leeway_seconds)
+                }
+                RefreshPolicy::Reuse | RefreshPolicy::Family => None,
             };
             let (kept_word, _) = policy_parts(there.refresh_policy);
-            Some(policy(word.unwrap_or(kept_word), leeway.unwrap_or(kept_leeway))?)
+            let kept_leeway = kept_leeway.filter(|_| word.is_none_or(|word| word == kept_word));
+            Some(policy(word.unwrap_or(kept_word), leeway.or(kept_leeway))?)
         }
     };
     let registration = if body.registration.is_some() {

@@ -53,7 +53,7 @@ impl FromRequest<Web> for ClientForm {
         let name = axum::RequestPartsExt::extract::<Path<String>>(&mut parts).await;
         let Path(name) = name.map_err(|_| OauthFault::invalid_request("the path names no tenant"))?;
         let tenant = tenant(web, &name).await?;
-        let origin = parts.extensions.get::<RequestOrigin>().cloned().map(|origin| origin.0).unwrap_or_default();
+        let origin = RequestOrigin::of(&parts);
         if parts.uri.query().is_some_and(|query| !query.is_empty()) {
             return Err(OauthFault::invalid_request("parameters belong into the form, not into the query"));
         }

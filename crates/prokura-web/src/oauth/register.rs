@@ -170,7 +170,7 @@ impl FromRequestParts<Web> for Own {
         let tenant = tenant(web, &name).await?;
         let token = bearer(&parts.headers)?.ok_or_else(OauthFault::invalid_token)?;
         let client = client.parse().map_err(|_| OauthFault::invalid_token())?;
-        let origin = parts.extensions.get::<RequestOrigin>().cloned().map(|origin| origin.0).unwrap_or_default();
+        let origin = RequestOrigin::of(parts);
         Ok(Self { tenant, client, token, origin })
     }
 }

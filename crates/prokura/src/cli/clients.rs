@@ -3,7 +3,7 @@
 
 use super::nouns::TenantFlag;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
-use prokura_domain::{DEFAULT_LEEWAY_SECONDS, MAX_LEEWAY_SECONDS};
+use prokura_domain::MAX_LEEWAY_SECONDS;
 use std::path::PathBuf;
 
 /// Whether a client can keep a secret.
@@ -128,9 +128,10 @@ pub enum ClientCommand {
         /// What using a refresh token does to it.
         #[arg(long, value_enum, default_value = "rotate")]
         refresh_policy: Policy,
-        /// Seconds after its rotation a refresh token is answered with the same successor, of `rotate`.
-        #[arg(long, default_value_t = DEFAULT_LEEWAY_SECONDS, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
-        leeway_seconds: u32,
+        /// Seconds after its rotation a refresh token is answered with the same successor: 10 of `rotate` and none of `once` when
+        /// absent.
+        #[arg(long, value_parser = value_parser!(u32).range(..=i64::from(MAX_LEEWAY_SECONDS)))]
+        leeway_seconds: Option<u32>,
         /// What it registers.
         #[command(flatten)]
         registers: Box<Registers>,

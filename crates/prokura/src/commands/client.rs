@@ -8,7 +8,7 @@ use crate::{
     cli::{ClientCommand, Kind, Method, Output, Policy, Profile, Registers},
     config::Config,
 };
-use prokura_domain::{ClientKind, RefreshPolicy};
+use prokura_domain::{ClientKind, DEFAULT_LEEWAY_SECONDS, RefreshPolicy};
 use prokura_engine::{Actor, AuthMethod, Client, ClientChange, CreateClient, Engine, Registration, SecurityProfile};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -45,8 +45,11 @@ pub(super) async fn client(config: &Config, command: ClientCommand, output: Outp
                 scopes: scopes.join(" "),
                 grants: grants.join(" "),
                 refresh_policy: match refresh_policy {
-                    Policy::Rotate => RefreshPolicy::Rotate { leeway_seconds },
-                    Policy::Once => RefreshPolicy::Once { leeway_seconds },
+                    Policy::Rotate => {
+                        RefreshPolicy::Rotate { leeway_seconds: leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS) }
+                    }
+                    // What is called single use is.
+                    Policy::Once => RefreshPolicy::Once { leeway_seconds: leeway_seconds.unwrap_or(0) },
                     Policy::Reuse => RefreshPolicy::Reuse,
                     Policy::Family => RefreshPolicy::Family,
                 },

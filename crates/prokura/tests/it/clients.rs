@@ -231,7 +231,8 @@ pub(crate) async fn home() -> PathBuf {
     if std::fs::read_to_string(&marker).is_ok_and(|there| there == wanted) {
         return home;
     }
-    let npm = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+    // Of PWA Kit the auth logic alone is wanted, which needs none of its peers.
+    let npm = ["install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
     run(Command::new("npm").args(npm).current_dir(&home)).await;
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home.join("venv"))).await;
     let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];

@@ -316,7 +316,6 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
                 handle: keys.handle.clone(),
                 customer: Some(world.ann.clone()),
                 code: None,
-                named: DirectWish::default(),
                 manner: Manner::default(),
             };
             engine.bridge_to_tokens(tenant, &request, &from).await

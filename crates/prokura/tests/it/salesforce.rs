@@ -3,6 +3,7 @@
 
 mod bridge;
 mod flows;
+mod limits;
 mod sdk;
 mod wire;
 
@@ -70,7 +71,29 @@ impl Shop {
         refresh_policy: RefreshPolicy,
         hybrid_auth: bool,
     ) -> Option<String> {
-        let (dialect, settings) = prokura_salesforce::client_settings(&["main"], hybrid_auth);
+        self.client_of(id, kind, refresh_policy, (&["main"], hybrid_auth)).await
+    }
+
+    /// The same for other sites.
+    pub(crate) async fn client_of(
+        &self,
+        id: &str,
+        kind: ClientKind,
+        refresh_policy: RefreshPolicy,
+        (sites, hybrid_auth): (&[&str], bool),
+    ) -> Option<String> {
+        let settings = prokura_salesforce::client_settings(sites, hybrid_auth);
+        self.client_at(id, kind, refresh_policy, (CALLBACK, settings)).await
+    }
+
+    /// The same with a redirect URI of its own.
+    pub(crate) async fn client_at(
+        &self,
+        id: &str,
+        kind: ClientKind,
+        refresh_policy: RefreshPolicy,
+        (redirect_uri, settings): (&str, (String, Value)),
+    ) -> Option<String> {
         let request = CreateClient {
             id: Some(id.parse::<ClientId>().unwrap()),
             name: id.to_owned(),
@@ -81,9 +104,9 @@ impl Shop {
             access_seconds: None,
             refresh_seconds: None,
             registration: Registration {
-                redirect_uris: vec![CALLBACK.to_owned()],
+                redirect_uris: vec![redirect_uri.to_owned()],
                 origins: vec!["http://localhost:3000".to_owned()],
-                dialect: [(dialect, settings)].into(),
+                dialect: [settings].into(),
                 ..Registration::default()
             },
         };

@@ -1,21 +1,44 @@
-//! The vendor's own SDK, unchanged.
+//! The vendor's own SDK and the auth logic of its storefronts, unchanged.
 
 use super::{CALLBACK, EMAIL, ORGANIZATION, PASSWORD, Shop};
 use crate::clients::{home, run_to_the_end};
+use prokura_domain::{ClientKind, RefreshPolicy};
 use prokura_testkit::Options;
-use tokio::process::Command;
+use tokio::{net::TcpListener, process::Command};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commerce_sdk_isomorphic_runs_unchanged() {
+    let shop = start().await;
+    run("commerce_sdk.mjs", &shop, ("pub", "priv", &shop.secret), CALLBACK).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_auth_logic_of_pwa_kit_runs_unchanged() {
+    let shop = start().await;
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let redirect_uri = format!("http://localhost:{port}/callback");
+    let settings = prokura_salesforce::client_settings(&["main"], false);
+    // Tabs of this client refresh one after the other with the token that all of them read.
+    let once = RefreshPolicy::Once { leeway_seconds: 5 };
+    shop.client_at("pwa", ClientKind::Public, once, (&redirect_uri, settings.clone())).await;
+    let secret =
+        shop.client_at("pwa-server", ClientKind::Confidential, RefreshPolicy::Reuse, (&redirect_uri, settings)).await;
+    run("pwa_kit.mjs", &shop, ("pwa", "pwa-server", &secret.unwrap()), &redirect_uri).await;
+}
+
+async fn start() -> Shop {
+    Shop::with(Options { is_clock_frozen: false, is_own_issuer: true, ..Options::default() }).await
+}
+
+async fn run(script: &str, shop: &Shop, (public, private, secret): (&str, &str, &str), redirect_uri: &str) {
     let home = home().await;
-    let options = Options { is_clock_frozen: false, is_own_issuer: true, ..Options::default() };
-    let shop = Shop::with(options).await;
     let mut command = Command::new("node");
     command
-        .arg(home.join("commerce_sdk.mjs"))
-        .envs([("SLAS_ORG", ORGANIZATION), ("SLAS_SITE", "main"), ("SLAS_CLIENT_ID", "pub")])
-        .envs([("SLAS_PRIVATE_CLIENT_ID", "priv"), ("SLAS_CLIENT_SECRET", &shop.secret)])
-        .envs([("SLAS_REDIRECT_URI", CALLBACK), ("EMAIL", EMAIL), ("PASSWORD", PASSWORD)])
+        .arg(home.join(script))
+        .envs([("SLAS_ORG", ORGANIZATION), ("SLAS_SITE", "main"), ("SLAS_CLIENT_ID", public)])
+        .envs([("SLAS_PRIVATE_CLIENT_ID", private), ("SLAS_CLIENT_SECRET", secret)])
+        .env("SLAS_REDIRECT_URI", redirect_uri)
+        .envs([("EMAIL", EMAIL), ("PASSWORD", PASSWORD)])
         .env("PROKURA_URL", &shop.world.server.url);
-    run_to_the_end(command, &home, "commerce_sdk.mjs").await;
+    run_to_the_end(command, &home, script).await;
 }
