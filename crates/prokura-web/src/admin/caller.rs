@@ -57,7 +57,7 @@ impl FromRequestParts<Web> for Caller {
         let token = bearer_token(&parts.headers).map_err(|_| Fault::unauthorized())?;
         let engine = web.edge.engine.clone();
         let operator = engine.authenticate_operator(token).await?;
-        let origin = parts.extensions.get::<RequestOrigin>().map(|origin| origin.0.clone()).unwrap_or_default();
+        let origin = RequestOrigin::of(parts);
         Ok(Self { engine, operator, origin })
     }
 }
