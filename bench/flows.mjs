@@ -1,7 +1,7 @@
 // The landings of a hybrid shop as calls and milliseconds, against a running demo:
 //
 //     cargo run --release -- demo
-//     set -a; . ./demo.env; set +a; node bench/flows.mjs
+//     set -a; . prokura-data/demo.env; set +a; node bench/flows.mjs
 //
 // "vendor" is the flow that the vendor documents, made to the same server.
 import { createHash, randomBytes } from "node:crypto";
