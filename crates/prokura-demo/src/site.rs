@@ -4,6 +4,7 @@
 pub(crate) mod assets;
 pub(crate) mod companies;
 pub(crate) mod cookies;
+pub(crate) mod form;
 pub(crate) mod pages;
 pub(crate) mod shop;
 pub(crate) mod trace;

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -157,15 +157,9 @@ async fn session(app: &App, jar: &Jar) -> Value {
 
 /// `GET /developers/assets/{file}`
 async fn file(Path(name): Path<String>) -> Response {
-    let module = match name.as_str() {
-        "developers.js" => include_str!("../../assets/developers.js"),
-        "dom.js" => include_str!("../../assets/head/dom.js"),
-        _ => return assets::file(Path(name)).await,
-    };
-    let headers = [
-        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, module).into_response()
+    match name.as_str() {
+        "developers.js" => assets::module(include_str!("../../assets/developers.js")),
+        "dom.js" => assets::module(include_str!("../../assets/head/dom.js")),
+        _ => assets::file(Path(name)).await,
+    }
 }

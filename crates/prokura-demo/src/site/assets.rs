@@ -4,6 +4,16 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+/// A script of its own. Modules name each other without a version, so browsers ask whether theirs is the present one.
+pub(crate) fn module(script: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, script).into_response()
+}
+
 /// `GET /assets/{file}`
 pub(crate) async fn file(Path(name): Path<String>) -> Response {
     let (kind, content) = match name.as_str() {

@@ -28,8 +28,8 @@ pub(super) async fn show(visit: Visit) -> Result<Response, Stop> {
 pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?.clone().into_guest().await?;
     let back = Redirect::to(posted.return_to()).into_response();
-    let product_id = posted.text("product");
-    let Ok(quantity) = posted.text("quantity").parse::<i64>() else {
+    let product_id = posted.fields.text("product");
+    let Ok(quantity) = posted.fields.text("quantity").parse::<i64>() else {
         visit.notify(Notice::warning("Please enter a whole number of units."));
         return Ok(back);
     };
@@ -52,11 +52,11 @@ pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
 pub(super) async fn change(Path(item): Path<String>, posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
     let client = &visit.app.shop;
-    let basket = posted.text("basket");
-    let changed = if posted.text("action") == "remove" {
+    let basket = posted.fields.text("basket");
+    let changed = if posted.fields.text("action") == "remove" {
         visit.call(client.remove_from_basket(basket, &item)).await
     } else {
-        let quantity = posted.text("quantity").parse().unwrap_or(0);
+        let quantity = posted.fields.text("quantity").parse().unwrap_or(0);
         visit.call(client.set_quantity(basket, &item, quantity)).await
     };
     match changed {
@@ -83,7 +83,7 @@ pub(super) async fn review(visit: Visit) -> Result<Response, Stop> {
 pub(super) async fn order(posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
     visit.needs_customer()?;
-    let (basket, reference) = (posted.text("basket"), posted.text("reference"));
+    let (basket, reference) = (posted.fields.text("basket"), posted.fields.text("reference"));
     let client = &visit.app.shop;
     match visit.call(client.order_basket(basket, reference)).await {
         Ok(order) => {

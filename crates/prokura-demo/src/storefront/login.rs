@@ -9,7 +9,8 @@ use super::basket;
 use super::identity::{LoginRefused, Refreshed, Tokens};
 use super::layout::{choices, count_basket, frame};
 use super::session::Customer;
-use super::visit::{Lenient, Posted, Stop, Visit};
+use super::visit::{Posted, Stop, Visit};
+use crate::site::form::Lenient;
 use crate::site::pages::{CompanyPage, LoginPage, Notice, local, page, with_return};
 use crate::site::upstream::Fault;
 
@@ -36,8 +37,8 @@ async fn login_page(visit: &Visit, email: String, error: Option<String>, return_
 
 /// `POST /login`
 pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
-    let (visit, email) = (&posted.visit, posted.text("email"));
-    let tokens = match authenticate(visit, email, posted.password()).await {
+    let (visit, email) = (&posted.visit, posted.fields.text("email"));
+    let tokens = match authenticate(visit, email, posted.fields.password()).await {
         Ok(tokens) => tokens,
         Err(LoginRefused::Fault(fault)) => return Err(fault.into()),
         Err(refused) => {
@@ -134,7 +135,7 @@ pub(super) async fn chooser(mut visit: Visit, query: Lenient<ReturnQuery>) -> Re
 /// `POST /company`: the switch. An empty company is the private person.
 pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
     let visit = &posted.visit;
-    let company = Some(posted.text("company")).filter(|id| !id.is_empty());
+    let company = Some(posted.fields.text("company")).filter(|id| !id.is_empty());
     let before = visit.visitor.acting_for();
     if !visit.switch(company).await? {
         visit.notify(Notice::warning("You cannot act for that company, or no longer. Nothing has changed."));

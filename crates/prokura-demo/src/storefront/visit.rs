@@ -7,10 +7,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -21,6 +18,7 @@ use super::App;
 use super::identity::{Refreshed, Tokens};
 use super::layout;
 use super::session::{Customer, GuestItem, Session, SessionId, State as SessionState, Visitor};
+use crate::site::form::Fields;
 use crate::site::pages::{Company, Notice, local, sentence, with_return};
 use crate::site::upstream::{Call, Fault};
 
@@ -371,34 +369,21 @@ impl FromRequestParts<App> for Visit {
     }
 }
 
-/// The query of a page. A nonsensical one is no reason to show no page.
-pub(super) type Lenient<T> = Result<Query<T>, QueryRejection>;
-
 /// A form that came from one of our own pages in this browser.
 pub(super) struct Posted {
     pub(super) visit: Visit,
-    fields: Vec<(String, String)>,
+    pub(super) fields: Fields,
 }
 
 impl Posted {
-    /// The text of a field, empty when it is not there.
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.fields.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
-    }
-
-    /// A password as it was typed, blanks included.
-    pub(super) fn password(&self) -> &str {
-        self.fields.iter().find(|(key, _)| key == "password").map_or("", |(_, value)| value)
-    }
-
     /// Where the browser goes afterwards: a page of ours, whatever the form says.
     pub(super) fn return_to(&self) -> &str {
-        local(self.text("return_to"), "/")
+        local(self.fields.text("return_to"), "/")
     }
 
     /// The visit, provided that the form was rendered for whom the visitor still acts for.
     pub(super) fn for_same_company(&self) -> Result<&Visit, Stop> {
-        if self.text("acting_for") == self.visit.visitor.acting_for() {
+        if self.fields.text("acting_for") == self.visit.visitor.acting_for() {
             Ok(&self.visit)
         } else {
             Err(self.visit.out_of_date(&self.visit.visitor))
@@ -414,11 +399,8 @@ impl FromRequest<App> for Posted {
         let visit = Visit::from_request_parts(&mut parts, app).await?;
         let is_foreign =
             parts.headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-        let form: Result<Form<Vec<(String, String)>>, FormRejection> =
-            Form::from_request(Request::from_parts(parts, body), app).await;
-        let posted = Self { fields: form.map(|Form(fields)| fields).unwrap_or_default(), visit };
-        let (given, expected) = (posted.text("form_token").as_bytes(), posted.visit.form_token());
-        if is_foreign || constant_time::verify_slices_are_equal(given, expected.as_bytes()).is_err() {
+        let posted = Self { fields: Fields::of(Request::from_parts(parts, body), app).await, visit };
+        if is_foreign || !posted.fields.has_token(&posted.visit.form_token()) {
             return Err(Stop::Say {
                 status: StatusCode::FORBIDDEN,
                 title: "That page was out of date",

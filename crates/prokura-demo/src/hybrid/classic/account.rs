@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::prokura::LoginRefused;
-use super::visit::{HOME, Lenient, Posted, Said, Stop, Visit};
+use super::visit::{HOME, Posted, Said, Stop, Visit};
+use crate::site::form::Lenient;
 use crate::site::pages::{CompanyPage, LoginPage, local, page, with_return};
 use crate::site::trace::remark;
 
@@ -34,11 +35,11 @@ async fn login_page(visit: &Visit, email: String, error: Option<String>, return_
 
 /// `POST /classic/login`
 pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
-    let (visit, login) = (&posted.visit, posted.text("email"));
-    let logged_in = if login.is_empty() || posted.password().is_empty() {
+    let (visit, login) = (&posted.visit, posted.fields.text("email"));
+    let logged_in = if login.is_empty() || posted.fields.password().is_empty() {
         Err(LoginRefused::WrongCredentials)
     } else {
-        visit.app.pages.log_in(&visit.shopper.session, login, posted.password()).await
+        visit.app.pages.log_in(&visit.shopper.session, login, posted.fields.password()).await
     };
     let shopper = match logged_in {
         Ok(shopper) => shopper,
@@ -54,7 +55,7 @@ pub(super) async fn log_in(posted: Posted) -> Result<Response, Stop> {
     {
         let mut jar = visit.jar.lock();
         jar.forget_tokens();
-        jar.remember(posted.text("remember") == "yes");
+        jar.remember(posted.fields.text("remember") == "yes");
         jar.put_guard();
     }
     let visit = visit.goes_on_as(shopper).await;
@@ -124,7 +125,7 @@ pub(super) async fn chooser(visit: Visit, query: Lenient<ReturnQuery>) -> Result
 pub(super) async fn choose(posted: Posted) -> Result<Response, Stop> {
     let visit = &posted.visit;
     visit.needs_customer()?;
-    let Some(shopper) = visit.app.pages.choose(&visit.shopper.session, posted.text("company")).await? else {
+    let Some(shopper) = visit.app.pages.choose(&visit.shopper.session, posted.fields.text("company")).await? else {
         return Ok(Said::MayNotActFor.at("/classic/company"));
     };
     remark("acts for another company");

@@ -3,7 +3,8 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::visit::{Lenient, Posted, Said, Stop, Visit};
+use super::visit::{Posted, Said, Stop, Visit};
+use crate::site::form::Lenient;
 use crate::site::pages::{
     BasketPage, Buyer, CheckoutPage, FilledBasket, ORDERS_ON_A_PAGE, OrderPage, OrdersPage, OrdersQuery, page,
 };
@@ -25,21 +26,21 @@ pub(super) async fn show(visit: Visit) -> Result<Response, Stop> {
 /// `POST /classic/basket/items`
 pub(super) async fn add(posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
-    let Ok(quantity) = posted.text("quantity").parse::<i64>() else {
+    let Ok(quantity) = posted.fields.text("quantity").parse::<i64>() else {
         return Ok(Said::NotANumber.at(posted.return_to()));
     };
-    visit.call(visit.app.shop.add_to_basket(posted.text("product"), quantity)).await?;
+    visit.call(visit.app.shop.add_to_basket(posted.fields.text("product"), quantity)).await?;
     Ok(Said::Added.at(posted.return_to()))
 }
 
 /// `POST /classic/basket/items/{item}`: another number of units, or none.
 pub(super) async fn change(Path(item): Path<String>, posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
-    let (shop, basket) = (&visit.app.shop, posted.text("basket"));
-    if posted.text("action") == "remove" {
+    let (shop, basket) = (&visit.app.shop, posted.fields.text("basket"));
+    if posted.fields.text("action") == "remove" {
         visit.call(shop.remove_from_basket(basket, &item)).await?;
     } else {
-        let Ok(quantity) = posted.text("quantity").parse() else { return Ok(Said::NotANumber.at(BASKET)) };
+        let Ok(quantity) = posted.fields.text("quantity").parse() else { return Ok(Said::NotANumber.at(BASKET)) };
         visit.call(shop.set_quantity(basket, &item, quantity)).await?;
     }
     Ok(Redirect::to(BASKET).into_response())
@@ -60,7 +61,7 @@ pub(super) async fn review(visit: Visit) -> Result<Response, Stop> {
 pub(super) async fn order(posted: Posted) -> Result<Response, Stop> {
     let visit = posted.for_same_company()?;
     visit.needs_customer()?;
-    let (basket, reference) = (posted.text("basket"), posted.text("reference"));
+    let (basket, reference) = (posted.fields.text("basket"), posted.fields.text("reference"));
     let order = visit.call(visit.app.shop.order_basket(basket, reference)).await?;
     Ok(Said::Ordered.at(&format!("/classic/orders/{}", order.id)))
 }

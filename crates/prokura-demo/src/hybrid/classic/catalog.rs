@@ -3,7 +3,8 @@
 use axum::extract::{Path, Query};
 use axum::response::Response;
 
-use super::visit::{Lenient, Stop, Visit};
+use super::visit::{Stop, Visit};
+use crate::site::form::Lenient;
 use crate::site::pages::{ProductPage, ProductsPage, ProductsQuery, page};
 
 /// `GET /classic/`

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -17,6 +14,7 @@ use super::super::{App, CLASSIC, DEVELOPERS, is_foreign, protect};
 use super::prokura::{Shopper, company_of};
 use crate::site::companies::companies;
 use crate::site::cookies::{Jar, Purse};
+use crate::site::form::Fields;
 use crate::site::pages::{self, Acting, Company, For, Frame, MessagePage, Notice, local, page, sentence, with_return};
 use crate::site::trace::remark;
 use crate::site::upstream::{Call, Fault};
@@ -427,36 +425,23 @@ impl FromRequestParts<App> for Visit {
     }
 }
 
-/// The query of a page. A nonsensical one is no reason to show no page.
-pub(super) type Lenient<T> = Result<Query<T>, QueryRejection>;
-
 /// A form that came from one of our own pages for this shopper.
 pub(super) struct Posted {
     pub(super) visit: Visit,
-    fields: Vec<(String, String)>,
+    pub(super) fields: Fields,
 }
 
 impl Posted {
-    /// The text of a field, empty when it is not there.
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.fields.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
-    }
-
-    /// A password as it was typed, blanks included.
-    pub(super) fn password(&self) -> &str {
-        self.fields.iter().find(|(key, _)| key == "password").map_or("", |(_, value)| value)
-    }
-
     /// Where the browser goes afterwards: a page of ours, whatever the form says.
     pub(super) fn return_to(&self) -> &str {
-        let asked = local(self.text("return_to"), HOME);
+        let asked = local(self.fields.text("return_to"), HOME);
         if asked.starts_with(HOME) { asked } else { HOME }
     }
 
     /// The visit, provided that the form was rendered for whom the shopper still acts for.
     pub(super) fn for_same_company(&self) -> Result<&Visit, Stop> {
         let now = self.visit.whom();
-        if self.text("acting_for") == now.as_ref().key() {
+        if self.fields.text("acting_for") == now.as_ref().key() {
             return Ok(&self.visit);
         }
         Err(Stop::Say {
@@ -474,11 +459,8 @@ impl FromRequest<App> for Posted {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, app).await?;
         let is_foreign = is_foreign(&parts.headers);
-        let form: Result<Form<Vec<(String, String)>>, FormRejection> =
-            Form::from_request(Request::from_parts(parts, body), app).await;
-        let posted = Self { fields: form.map(|Form(fields)| fields).unwrap_or_default(), visit };
-        let (given, expected) = (posted.text("form_token").as_bytes(), posted.visit.shopper.csrf.as_bytes());
-        if is_foreign || expected.is_empty() || constant_time::verify_slices_are_equal(given, expected).is_err() {
+        let posted = Self { fields: Fields::of(Request::from_parts(parts, body), app).await, visit };
+        if is_foreign || !posted.fields.has_token(&posted.visit.shopper.csrf) {
             return Err(Stop::Say {
                 status: StatusCode::FORBIDDEN,
                 title: "That page was out of date",

@@ -1,7 +1,7 @@
 //! The one page of Head, and its files. Opening it makes sure that there is a shopper and a session before any script runs.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use askama::Template;
@@ -61,18 +61,11 @@ pub(super) async fn land(State(app): State<App>, headers: HeaderMap) -> Response
 
 /// `GET /shop/assets/{file}`
 pub(super) async fn file(Path(name): Path<String>) -> Response {
-    let module = match name.as_str() {
-        "app.js" => include_str!("../../../assets/head/app.js"),
-        "api.js" => include_str!("../../../assets/head/api.js"),
-        "dom.js" => include_str!("../../../assets/head/dom.js"),
-        "views.js" => include_str!("../../../assets/head/views.js"),
-        _ => return assets::file(Path(name)).await,
-    };
-    let headers = [
-        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
-        // Modules name each other without a version, so browsers ask whether theirs is the present one.
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, module).into_response()
+    match name.as_str() {
+        "app.js" => assets::module(include_str!("../../../assets/head/app.js")),
+        "api.js" => assets::module(include_str!("../../../assets/head/api.js")),
+        "dom.js" => assets::module(include_str!("../../../assets/head/dom.js")),
+        "views.js" => assets::module(include_str!("../../../assets/head/views.js")),
+        _ => assets::file(Path(name)).await,
+    }
 }
