@@ -19,4 +19,4 @@ pub use origin::{RequestOrigin, identify};
 pub use params::{Params, Repeated, is_form};
 pub use problem::{Problem, fault_id};
 pub use prokura_domain::IpPrefix;
-pub use rate::{Limiter, Rate, Rates, TooMany};
+pub use rate::{Limiter, Rate, Rates, Supply, TooMany};

@@ -73,6 +73,28 @@ impl From<TooMany> for Refusal {
     }
 }
 
+/// What a bucket gives from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Supply {
+    rate: Rate,
+    /// Drops that were taken and have not come back.
+    missing: u64,
+    /// Seconds until all of them have.
+    pub full_in_seconds: u64,
+}
+
+impl Supply {
+    /// The most requests let in within so many seconds, which are those after a pause.
+    pub fn limit(&self, seconds: u32) -> u64 {
+        u64::from(self.rate.burst.max(1)) + u64::from(self.rate.per_second) * u64::from(seconds)
+    }
+
+    /// How many are let in within the next seconds.
+    pub fn remaining(&self, seconds: u32) -> u64 {
+        self.limit(seconds).saturating_sub(self.missing)
+    }
+}
+
 /// The buckets of a node.
 #[derive(Debug)]
 pub struct Limiter {
@@ -129,12 +151,24 @@ impl Limiter {
         self.take(&self.clients, "client", (tenant, client))
     }
 
+    /// What a client gets from now on: of its tenant's bucket and its own, the one that gives less within a minute. `None`
+    /// where neither is bounded. Asking costs nothing.
+    pub fn supply(&self, tenant: &TenantId, client: Option<&ClientId>) -> Option<Supply> {
+        let now = self.now();
+        let tenants = self.tenants.supply(self.hasher.hash_one(tenant), now);
+        let clients = client.and_then(|client| self.clients.supply(self.hasher.hash_one((tenant, client)), now));
+        tenants.into_iter().chain(clients).min_by_key(|supply| supply.remaining(60))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn take(&self, buckets: &Buckets, by: &'static str, key: impl Hash) -> Result<(), TooMany> {
         if !buckets.is_bounded() {
             return Ok(());
         }
-        let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        buckets.take(self.hasher.hash_one(key), now).map_err(|wait| {
+        buckets.take(self.hasher.hash_one(key), self.now()).map_err(|wait| {
             metrics::counter!("prokura_rate_limited_total", "by" => by).increment(1);
             let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
             TooMany { retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
@@ -146,6 +180,7 @@ impl Limiter {
 /// hit; for each of them it is kept when it will be full again, in nanoseconds.
 #[derive(Debug)]
 struct Buckets {
+    rate: Rate,
     /// Nanoseconds from drop to drop; 0 for no bound.
     drop_nanos: u64,
     /// From empty to full.
@@ -165,18 +200,30 @@ impl Buckets {
             0 => 0,
             per_second => 1_000_000_000 / u64::from(per_second),
         };
-        Self { drop_nanos, fill_nanos: drop_nanos * u64::from(rate.burst.max(1)), shards: Default::default() }
+        Self { rate, drop_nanos, fill_nanos: drop_nanos * u64::from(rate.burst.max(1)), shards: Default::default() }
     }
 
     fn is_bounded(&self) -> bool {
         self.drop_nanos != 0
     }
 
+    fn shard(&self, key: u64) -> Option<&Mutex<Shard>> {
+        self.shards.get(usize::try_from(key % SHARDS as u64).unwrap_or_default())
+    }
+
+    /// What there is; `None` where there is no bound.
+    fn supply(&self, key: u64, now: u64) -> Option<Supply> {
+        let shard = self.shard(key).filter(|_| self.is_bounded())?.lock();
+        let is_newcomer = shard.full_at.len() >= MAX_BUCKETS && !shard.full_at.contains_key(&key);
+        let full_at = shard.full_at.get(if is_newcomer { &SHARED } else { &key }).copied();
+        let wait = full_at.unwrap_or(now).saturating_sub(now);
+        let missing = wait.div_ceil(self.drop_nanos);
+        Some(Supply { rate: self.rate, missing, full_in_seconds: wait.div_ceil(1_000_000_000) })
+    }
+
     /// Takes a drop, or tells how long until there is one.
     fn take(&self, key: u64, now: u64) -> Result<(), Duration> {
-        let Some(shard) = self.shards.get(usize::try_from(key % SHARDS as u64).unwrap_or_default()) else {
-            return Ok(());
-        };
+        let Some(shard) = self.shard(key) else { return Ok(()) };
         let mut shard = shard.lock();
         let is_newcomer = shard.full_at.len() >= MAX_BUCKETS && !shard.full_at.contains_key(&key);
         let key = if is_newcomer && !shard.makes_room(now) { SHARED } else { key };
@@ -233,6 +280,37 @@ mod tests {
         assert_eq!(buckets.take(2, soon), Ok(()), "nobody else waits");
         let allowed = (0..10_000).filter(|n| buckets.take(1, 20 * SECOND + n * SECOND / 1_000).is_ok()).count();
         assert_eq!(allowed, 104, "in ten seconds at a hundred times the rate");
+    }
+
+    #[test]
+    fn s135_what_is_told_of_a_bucket_is_what_it_gives() {
+        let buckets = buckets(10, 5);
+        let told = |now| buckets.supply(1, now).map(|supply| (supply.limit(60), supply.remaining(60)));
+        assert_eq!(told(SECOND), Some((605, 605)), "nobody asked yet");
+        for _ in 0..5 {
+            buckets.take(1, SECOND).unwrap();
+        }
+        assert_eq!(told(SECOND), Some((605, 600)), "asking twice costs nothing");
+        assert_eq!(buckets.supply(1, SECOND).unwrap().full_in_seconds, 1);
+        let let_in = |from: u64| (0..=60_000).filter(|n| buckets.take(1, from + n * SECOND / 1_000).is_ok()).count();
+        assert_eq!(let_in(SECOND), 600, "as many as it said");
+        assert_eq!(told(200 * SECOND), Some((605, 605)), "it is full again");
+        assert_eq!(let_in(200 * SECOND), 605);
+        assert_eq!(buckets_without_bound(), None);
+    }
+
+    fn buckets_without_bound() -> Option<Supply> {
+        Buckets::new(Rate::NONE).supply(1, SECOND)
+    }
+
+    #[test]
+    fn the_tighter_bucket_of_tenant_and_client_is_told() {
+        let tenant = Rate { per_second: 100, burst: 100 };
+        let limiter = Limiter::new(Rates { tenant, client: Rate { per_second: 1, burst: 3 }, ..Rates::NONE });
+        let (acme, sf) = ("acme".parse().unwrap(), "sf".parse().unwrap());
+        assert_eq!(limiter.supply(&acme, Some(&sf)).unwrap().limit(60), 63);
+        assert_eq!(limiter.supply(&acme, None).unwrap().limit(300), 30_100);
+        assert_eq!(Limiter::new(Rates::NONE).supply(&acme, Some(&sf)), None);
     }
 
     #[test]

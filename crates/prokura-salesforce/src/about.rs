@@ -5,9 +5,10 @@ use crate::{
     authorize::BASE,
     call::{self, Call, names, wrong_method},
     fault::SlasFault,
+    rates::Counted,
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
     routing::get,
@@ -47,16 +48,24 @@ async fn userinfo(State(edge): State<Edge>, call: Call) -> Result<Json<Value>, S
     })))
 }
 
-async fn jwks(State(edge): State<Edge>, Path(organization): Path<String>) -> Result<Response, SlasFault> {
-    let tenant = call::tenant(&edge, &organization).await?;
+async fn jwks(
+    State(edge): State<Edge>,
+    Extension(counted): Extension<Counted>,
+    Path(organization): Path<String>,
+) -> Result<Response, SlasFault> {
+    let tenant = call::tenant(&edge, &organization, &counted).await?;
     let keys: Vec<Value> = tenant.public_keys().iter().map(PublicKey::to_jwk).collect();
     let mut response = Json(json!({ "keys": keys })).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(KEYS_SECONDS));
     Ok(response)
 }
 
-async fn configuration(State(edge): State<Edge>, Path(organization): Path<String>) -> Result<Response, SlasFault> {
-    let tenant = call::tenant(&edge, &organization).await?;
+async fn configuration(
+    State(edge): State<Edge>,
+    Extension(counted): Extension<Counted>,
+    Path(organization): Path<String>,
+) -> Result<Response, SlasFault> {
+    let tenant = call::tenant(&edge, &organization, &counted).await?;
     let base = BASE.replace("{organization}", &organization);
     let base = format!("{}{base}", edge.engine.public_url());
     let mut response = Json(json!({

@@ -2,6 +2,7 @@
 
 use crate::{
     fault::SlasFault,
+    rates::Counted,
     settings::{ClientSettings, DIALECT, STAGES, instance, manner},
 };
 use axum::{
@@ -52,6 +53,7 @@ pub(crate) struct Call {
     pub(crate) asked: Asked,
     pub(crate) headers: HeaderMap,
     pub(crate) origin: Origin,
+    counted: Counted,
 }
 
 /// A client that may make the call.
@@ -72,12 +74,13 @@ impl Party {
 }
 
 /// The tenant an organization stands for.
-pub(crate) async fn tenant(edge: &Edge, organization: &str) -> Result<Arc<Tenant>, SlasFault> {
+pub(crate) async fn tenant(edge: &Edge, organization: &str, counted: &Counted) -> Result<Arc<Tenant>, SlasFault> {
     let malformed = || SlasFault::invalid_request("Tenant Id Exception - Must be a well-formed tenantId");
     let name = instance(organization).ok_or_else(malformed)?;
     for stage in STAGES {
         match edge.engine.tenant_of_issuer(&format!("slas/{stage}/{name}")).await {
             Ok(tenant) if tenant.speaks(DIALECT) => {
+                counted.tenant(&tenant.id);
                 edge.limiter.tenant(&tenant.id).map_err(Error::from)?;
                 return Ok(tenant);
             }
@@ -102,7 +105,8 @@ impl FromRequest<Edge> for Call {
         let path = RawPathParams::from_request_parts(&mut parts, edge).await;
         let path = path.map_err(|_| Refusal::UnknownTenant)?;
         let organization = path.iter().find(|(name, _)| *name == "organization").map_or("", |(_, value)| value);
-        let tenant = tenant(edge, organization).await?;
+        let counted = parts.extensions.get::<Counted>().cloned().unwrap_or_default();
+        let tenant = tenant(edge, organization, &counted).await?;
         let origin = RequestOrigin::of(&parts);
         let query = Params::parse(parts.uri.query().unwrap_or_default());
         let headers = parts.headers.clone();
@@ -116,7 +120,7 @@ impl FromRequest<Edge> for Call {
         } else {
             Params::parse("")
         };
-        Ok(Self { tenant, asked: Asked { query, body: form }, headers, origin })
+        Ok(Self { tenant, asked: Asked { query, body: form }, headers, origin, counted })
     }
 }
 
@@ -176,8 +180,10 @@ impl Call {
         self.proven(edge, &id, secret).await
     }
 
-    async fn proven(&self, edge: &Edge, id: &str, secret: Secret) -> Result<Party, SlasFault> {
+    /// The private client with this id and secret.
+    pub(crate) async fn proven(&self, edge: &Edge, id: &str, secret: Secret) -> Result<Party, SlasFault> {
         let id: ClientId = id.parse().map_err(|_| SlasFault::basic_failed())?;
+        self.counted.client(&id);
         edge.check_client(&self.tenant, &id)?;
         let proof = ClientProof::Basic(secret);
         match edge.engine.prove_client(&self.tenant, &id, &proof, &self.origin).await {
@@ -187,8 +193,10 @@ impl Call {
         }
     }
 
-    async fn named(&self, edge: &Edge, id: Option<&str>) -> Result<Party, SlasFault> {
+    /// The client of this id, which has proven nothing.
+    pub(crate) async fn named(&self, edge: &Edge, id: Option<&str>) -> Result<Party, SlasFault> {
         let id: ClientId = id.and_then(|id| id.parse().ok()).ok_or_else(SlasFault::invalid_client_id)?;
+        self.counted.client(&id);
         edge.check_client(&self.tenant, &id)?;
         match edge.engine.client(&self.tenant, &id).await {
             Ok(client) if client.is_active => Party::of(client),

@@ -1,7 +1,7 @@
 //! Cross-origin calls (the Fetch standard, section 3.2): storefronts in browsers call from the origins they registered, with
 //! cookies where a session of the shop's own pages is to be set. A redirect is answered to such a call, too.
 
-use crate::call;
+use crate::{call, rates::Counted};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -12,7 +12,9 @@ use prokura_http::Edge;
 
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 const HEADERS: &str = "Authorization, Content-Type, x-slas-client-auth, _sfdc_client_auth, sfdc_dwsid, x-dw-client-id";
-const EXPOSED: &str = "Authorization, Location, Retry-After, X-Request-Id, x-session-new";
+const EXPOSED: &str = "Authorization, Location, Retry-After, X-Request-Id, x-session-new, X-RateLimit-1M-Limit, \
+                       X-RateLimit-1M-Remaining, X-RateLimit-1M-Reset, X-RateLimit-5M-Limit, X-RateLimit-5M-Remaining, \
+                       X-RateLimit-5M-Reset";
 /// Seconds a browser may remember a preflight.
 const MAX_AGE: &str = "600";
 
@@ -45,6 +47,6 @@ async fn is_allowed(edge: &Edge, path: &str, origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     let organization = path.split('/').skip_while(|part| *part != "organizations").nth(1);
     let Some(organization) = organization else { return false };
-    let Ok(tenant) = call::tenant(edge, organization).await else { return false };
+    let Ok(tenant) = call::tenant(edge, organization, &Counted::default()).await else { return false };
     edge.engine.allows_origin(&tenant, origin).await.unwrap_or(false)
 }

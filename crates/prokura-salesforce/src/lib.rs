@@ -15,6 +15,7 @@ mod fault;
 mod ocapi;
 mod pages;
 mod races;
+mod rates;
 mod session_bridge;
 mod session_token;
 mod settings;
@@ -43,6 +44,7 @@ pub fn router(edge: Edge) -> Router {
         .merge(pages::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::map_response(keep_private))
+        .layer(middleware::from_fn_with_state(edge.clone(), rates::tell))
         .layer(middleware::from_fn_with_state(edge.clone(), cors::answer))
         .with_state(edge)
 }

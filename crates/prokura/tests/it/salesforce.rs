@@ -4,6 +4,7 @@
 mod bridge;
 mod flows;
 mod limits;
+mod rates;
 mod sdk;
 mod wire;
 
@@ -132,7 +133,7 @@ impl Shop {
     }
 
     pub(crate) fn basic(&self) -> String {
-        format!("Basic {}", STANDARD.encode(format!("priv:{}", self.secret)))
+        basic("priv", &self.secret)
     }
 
     pub(crate) async fn authorize(&self, parameters: &[(&str, &str)]) -> Answer {
@@ -276,6 +277,11 @@ impl Shop {
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
+}
+
+/// The header of a client that proves itself.
+fn basic(client: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")))
 }
 
 /// A member of an answer.
