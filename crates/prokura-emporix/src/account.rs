@@ -191,7 +191,7 @@ async fn change(
     };
     let changed = edge
         .engine
-        .change_password(&caller.tenant, Oneself::of(caller.standing())?, &current, &new, &caller.origin)
+        .change_password(&caller.tenant, Oneself::of(&caller.token.token)?, &current, &new, &caller.origin)
         .await;
     changed.map_err(|error| rename(error, "password", "new_password"))?;
     Ok(StatusCode::NO_CONTENT)
@@ -229,7 +229,9 @@ async fn request_email(
     };
     faults.check()?;
     let request = ChangeEmail { email, password, new_email, sync_contact };
-    edge.engine.request_email_change(&caller.tenant, Oneself::of(caller.standing())?, &request, &caller.origin).await?;
+    edge.engine
+        .request_email_change(&caller.tenant, Oneself::of(&caller.token.token)?, &request, &caller.origin)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

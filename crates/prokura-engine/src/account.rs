@@ -5,8 +5,8 @@ use crate::{
     Actor, Customer, Engine, EntityChoice, Error, Origin, PageSession, Refusal, Tenant, audit::Entry, log_out::Keep,
     retrying,
 };
-use prokura_domain::{CustomerId, FamilyId, LegalEntityId, SessionId, Standing, Timestamp};
-use prokura_jose::{Secret, SecretHash};
+use prokura_domain::{CustomerId, FamilyId, LegalEntityId, SessionId, Timestamp};
+use prokura_jose::{AccessToken, Secret, SecretHash};
 
 /// The most sessions a list shows; who has more ends them all.
 const MAX_SESSIONS: u32 = 100;
@@ -26,9 +26,14 @@ impl<'a> Oneself<'a> {
     /// Who asks with a token.
     ///
     /// # Errors
-    /// [`Refusal::InvalidToken`] when nobody is logged in with it.
-    pub fn of(standing: &'a Standing) -> Result<Self, Refusal> {
+    /// [`Refusal::InvalidToken`] when nobody is logged in with it; [`Refusal::Forbidden`] when it is somebody else who acts
+    /// for them: how a customer logs in is theirs alone to change (S-149).
+    pub fn of(token: &'a AccessToken) -> Result<Self, Refusal> {
+        let standing = &token.standing;
         let customer = standing.customer().ok_or(Refusal::InvalidToken)?;
+        if !token.actors.is_empty() {
+            return Err(Refusal::Forbidden("whoever acts for a customer does not change how they log in"));
+        }
         Ok(Self { customer, session: standing.session.as_ref(), family: standing.family.as_ref() })
     }
 

@@ -50,6 +50,8 @@ pub enum Door {
     Bridge,
     /// A trusted client that logs somebody in whom it knows.
     OnBehalf,
+    /// An agent of the shop who acts for somebody.
+    Agent,
 }
 
 impl Door {
@@ -68,6 +70,7 @@ impl Door {
         Self::DeviceCode,
         Self::Bridge,
         Self::OnBehalf,
+        Self::Agent,
     ];
 
     /// The verb in the audit trail.
@@ -86,6 +89,7 @@ impl Door {
             Self::DeviceCode => "customer.redeem_device_code",
             Self::Bridge => "session.bridge",
             Self::OnBehalf => "customer.log_in_on_behalf",
+            Self::Agent => "agent.act_for_somebody",
         }
     }
 
@@ -105,7 +109,7 @@ impl Door {
             Self::AuthorizationCode => "authorization_code",
             Self::DeviceCode => "device_code",
             Self::Bridge => "session_bridge",
-            Self::OnBehalf => "on_behalf",
+            Self::OnBehalf | Self::Agent => "on_behalf",
         }
     }
 }
@@ -171,6 +175,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) actors: &'a [ActorClaim],
     /// What the dialect wants otherwise.
     pub(crate) manner: Manner,
+    /// The longest it may live, whatever the client is registered for, in seconds.
+    pub(crate) most_seconds: Option<u32>,
 }
 
 /// What a dialect wants otherwise than the tenant's settings have it.
@@ -194,6 +200,13 @@ pub(crate) struct Order<'a> {
     pub(crate) chain: Chain<'a>,
     pub(crate) terms: Terms<'a>,
     pub(crate) origin: &'a Origin,
+}
+
+impl Order<'_> {
+    /// The seconds an access token may live that would live for `seconds`.
+    fn bounded(&self, seconds: u32) -> u32 {
+        self.terms.most_seconds.map_or(seconds, |most| seconds.min(most))
+    }
 }
 
 /// A refresh token that was granted.
@@ -289,7 +302,7 @@ impl Engine {
         };
 
         let (access, refresh) = order.holder.lifetimes(&tenant.settings.lifetimes, order.terms.manner.lives);
-        let access_seconds = client.access_seconds.unwrap_or(access);
+        let access_seconds = order.bounded(client.access_seconds.unwrap_or(access));
         let refresh_seconds = client.refresh_seconds.unwrap_or(refresh);
         let expires_at = now.plus_seconds(access_seconds.into());
 

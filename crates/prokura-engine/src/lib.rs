@@ -5,6 +5,7 @@
 
 mod account;
 mod addresses;
+mod agent;
 mod arrival;
 mod assignment;
 mod assurance;
@@ -87,6 +88,7 @@ mod throttle;
 
 pub use account::{Account, Oneself, OwnSession};
 pub use addresses::{Address, AddressBody, AddressDetails};
+pub use agent::ActAsAgent;
 pub use arrival::ShopLogIn;
 pub use assignment::{Assignment, AssignmentDetails, Contact, ContactFilter, NewAssignment, PutAssignment};
 pub use audit::{AuditEvent, AuditFilter, Outcome};
@@ -126,7 +128,7 @@ pub use log_in::{LogIn, LoggedIn};
 pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
 pub use new_password::Whose;
-pub use on_behalf::OnBehalf;
+pub use on_behalf::{KnownBy, OnBehalf};
 pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};

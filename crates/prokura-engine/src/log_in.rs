@@ -323,7 +323,7 @@ impl Engine {
     }
 
     /// What must hold of a partner's word in the very transaction of the login.
-    async fn enter_by_partner(
+    pub(crate) async fn enter_by_partner(
         tx: &mut Tx<'_>,
         tenant: &Tenant,
         customer: &CustomerId,

@@ -199,7 +199,7 @@ fn redirect_uri<'a>(idp: &'a PartnerIdp, named: Option<&'a str>) -> Result<&'a s
 
 impl PartnerIdp {
     /// Whom it is trusted with, with these keys.
-    fn partner(&self, keys: &[PublicKey]) -> Partner {
+    pub(crate) fn partner(&self, keys: &[PublicKey]) -> Partner {
         Partner {
             name: self.id.to_string(),
             issuer: self.issuer.clone(),

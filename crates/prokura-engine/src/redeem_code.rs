@@ -18,7 +18,7 @@ use prokura_jose::{Secret, SecretHash};
 use subtle::ConstantTimeEq as _;
 
 /// How long a used code is remembered, so that a replay is known for what it is, in seconds.
-const REMEMBER_SECONDS: i64 = 86_400;
+pub(crate) const REMEMBER_SECONDS: i64 = 86_400;
 
 /// A code, presented by a client that proved who it is.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// A code that comes back was copied on its way: what it led to ends, durably, before the refusal is returned.
-    async fn punish_replay(
+    pub(crate) async fn punish_replay(
         &self,
         mut tx: Tx<'_>,
         tenant: &Tenant,
@@ -178,7 +178,7 @@ pub(crate) fn is_challenged_by(challenge: Option<&str>, verifier: Option<&Secret
 }
 
 /// Whether the one who presents the code is the one it was made for.
-fn is_for(row: &AuthorizationRow, request: &RedeemCode, origin: &Origin) -> bool {
+pub(crate) fn is_for(row: &AuthorizationRow, request: &RedeemCode, origin: &Origin) -> bool {
     let is_same_uri = request.redirect_uri.as_ref().is_none_or(|uri| *uri == row.request.redirect_uri);
     let is_verified = is_challenged_by(row.request.code_challenge.as_deref(), request.code_verifier.as_ref());
     let has_key = row

@@ -93,11 +93,18 @@ pub(crate) fn name(person: &Customer) -> String {
 /// The positions after the person: where the family came from, and the site last.
 fn extras(granted: &Granted) -> String {
     let mut text = String::new();
-    for (door, word) in [(Door::Bridge, "sesb:session_bridge"), (Door::OnBehalf, "tsob:ts_ext_on_behalf_of")] {
+    for (door, word) in [
+        (Door::Bridge, "sesb:session_bridge"),
+        (Door::OnBehalf, "tsob:ts_ext_on_behalf_of"),
+        (Door::Agent, "taob:ta_ext_on_behalf_of"),
+    ] {
         if *granted.family_door == *door.verb() {
             text.push_str(BREAK);
             text.push_str(word);
         }
+    }
+    if let Some(agent) = granted.token.actors.first() {
+        text.extend([BREAK, "agent:", agent.subject.as_str()]);
     }
     text
 }
@@ -111,9 +118,10 @@ fn issuer_subject(tenant: &Tenant, granted: &Granted, person: Option<&Customer>)
     let Some(person) = person else {
         return Ok(format!("uido:slas{BREAK}{GUEST}{BREAK}gcid:{guest}{tail}"));
     };
-    let login = person.email.as_deref().unwrap_or_default().replace(BREAK, "%3A%3A");
+    let id = customer_id(tenant, &person.id);
+    let login = person.email.as_deref().unwrap_or(&id).replace(BREAK, "%3A%3A");
     let head = format!("uido:ecom{BREAK}upn:{login}{BREAK}uidn:");
-    let tail = format!("{BREAK}gcid:{guest}{BREAK}rcid:{}{tail}", customer_id(tenant, &person.id));
+    let tail = format!("{BREAK}gcid:{guest}{BREAK}rcid:{id}{tail}");
     let room = MAX_ISB.checked_sub(head.chars().count() + tail.chars().count());
     let room =
         room.ok_or_else(|| SlasFault::invalid_request("Issuer Subject length must be less than 256 characters"))?;

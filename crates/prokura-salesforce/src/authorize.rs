@@ -24,7 +24,7 @@ const MAX_REDIRECT_URI: usize = 256;
 /// The most bytes of a password that are looked at (S-104).
 const MAX_PASSWORD_BYTES: usize = 1_024;
 /// What a value in a query may not hold.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 pub(crate) fn routes() -> Router<Edge> {
     Router::new()
@@ -64,7 +64,7 @@ async fn begin(edge: &Edge, call: &Call, hint: Option<&str>) -> Result<Response,
 }
 
 /// What a code is bound to, checked as far as it can be before anybody is asked anything.
-async fn order(edge: &Edge, call: &Call, party: &Party) -> Result<CodeOrder, SlasFault> {
+pub(crate) async fn order(edge: &Edge, call: &Call, party: &Party) -> Result<CodeOrder, SlasFault> {
     let redirect_uri = call.asked.needed("redirect_uri")?;
     if redirect_uri.len() > MAX_REDIRECT_URI || !party.client.registration.allows_redirect(redirect_uri) {
         return Err(SlasFault::invalid_request("redirect_uri doesn't match the registered redirects"));

@@ -21,6 +21,7 @@ mod session_token;
 mod settings;
 mod token;
 mod trusted;
+mod trusted_agent;
 
 pub use settings::{client_settings, tenant_settings};
 
@@ -40,6 +41,7 @@ pub fn router(edge: Edge) -> Router {
         .merge(session_bridge::routes())
         .merge(token::routes())
         .merge(trusted::routes())
+        .merge(trusted_agent::routes())
         .merge(ocapi::routes())
         .merge(pages::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))

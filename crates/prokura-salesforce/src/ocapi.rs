@@ -3,6 +3,7 @@
 
 pub(crate) mod cookies;
 mod fault;
+mod trusted_system;
 
 use crate::{
     accent::{self, shopper_id},
@@ -36,7 +37,11 @@ pub(crate) fn routes() -> Router<Edge> {
     for base in ["/s/{site}/dw/shop/{version}", "/dw/shop/{version}"] {
         router = router
             .route(&format!("{base}/sessions"), post(open).fallback(wrong_method))
-            .route(&format!("{base}/customers/auth"), post(authenticate).delete(forget).fallback(wrong_method));
+            .route(&format!("{base}/customers/auth"), post(authenticate).delete(forget).fallback(wrong_method))
+            .route(
+                &format!("{base}/customers/auth/trustedsystem"),
+                post(trusted_system::log_in).fallback(wrong_method),
+            );
     }
     router.route("/dw/shop/versions", get(versions))
 }
@@ -130,18 +135,29 @@ impl Call {
         if client.is_active && is_served { Ok(()) } else { Err(OcapiFault::client_forbidden()) }
     }
 
-    /// The bearer token, and its tenant.
+    /// The shopper's bearer token, which must be of the site, and its tenant.
     async fn bearer(&self, edge: &Edge) -> Result<(Arc<Tenant>, Arc<VerifiedToken>), OcapiFault> {
+        let (tenant, token) = self.any_bearer(edge).await?;
+        // What an agent got is for a quarter of an hour and names them; pages and another token would do neither.
+        if !token.token.actors.is_empty() {
+            return Err(OcapiFault::client_forbidden());
+        }
+        if self.site.is_none() || self.site == token.token.standing.site {
+            return Ok((tenant, token));
+        }
+        Err(OcapiFault::invalid_access_token(bearer_token(&self.headers).unwrap_or_default()))
+    }
+
+    /// The bearer token, whosever it is, and its tenant.
+    async fn any_bearer(&self, edge: &Edge) -> Result<(Arc<Tenant>, Arc<VerifiedToken>), OcapiFault> {
         let text = bearer_token(&self.headers).map_err(|_| OcapiFault::invalid_access_token(""))?;
         let token = match edge.engine.verify(text) {
             Ok(token) => token,
             Err(Unverified::Rejected(rejection)) => return Err(OcapiFault::rejected(rejection, text)),
             Err(stale @ Unverified::Stale) => return Err(Error::from(stale).into()),
         };
-        let standing = &token.token.standing;
-        let tenant = edge.tenant(&standing.tenant).await?;
-        let is_of_site = self.site.is_none() || self.site == standing.site;
-        if !tenant.speaks(DIALECT) || !is_of_site {
+        let tenant = edge.tenant(&token.token.standing.tenant).await?;
+        if !tenant.speaks(DIALECT) {
             return Err(OcapiFault::invalid_access_token(text));
         }
         Ok((tenant, token))

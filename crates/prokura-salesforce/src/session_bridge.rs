@@ -6,7 +6,7 @@ use crate::{
     call::{Call, Party, wrong_method},
     fault::SlasFault,
     session_token::{self, Kind},
-    token::answer,
+    token::{answer, without_pages},
 };
 use axum::{Router, extract::State, response::Response, routing::post};
 use prokura_domain::CustomerId;
@@ -37,12 +37,8 @@ async fn bridge(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFa
         manner: call.manner(Some(site))?,
     };
     let granted = edge.engine.bridge_to_tokens(&call.tenant, &request, &call.origin).await.map_err(refused)?;
-    answer(&edge, &call, &Party { settings: without_pages(&party), ..party }, &granted).await
-}
-
-/// The session is there already.
-fn without_pages(party: &Party) -> crate::settings::ClientSettings {
-    crate::settings::ClientSettings { hybrid_auth: false, ..party.settings.clone() }
+    // The session is there already.
+    answer(&edge, &call, &without_pages(party), &granted).await
 }
 
 /// A session that is over is no session: whoever shows one is not let in.

@@ -62,6 +62,12 @@ pub(crate) async fn answer(edge: &Edge, call: &Call, party: &Party, granted: &Gr
     Ok(response)
 }
 
+/// The client without a session of the shop's own pages beside its tokens.
+pub(crate) fn without_pages(mut party: Party) -> Party {
+    party.settings.hybrid_auth = false;
+    party
+}
+
 async fn redeem(edge: &Edge, call: &Call, party: &Party) -> Result<Granted, SlasFault> {
     let site = call.channel(edge, party).await?;
     let request = RedeemCode {

@@ -1,22 +1,31 @@
-//! `POST trusted-system/token`: a client that is trusted with it logs a shopper in without their password.
+//! `POST trusted-system/token`: a client that is trusted with it logs a shopper in without their password. Where shoppers
+//! are known from (`idp_origin`) is the id of a partner's identity provider; without such a one they are found by their
+//! address alone.
 
 use crate::{
     authorize::BASE,
-    call::{Call, wrong_method},
+    call::{Call, Party, wrong_method},
     fault::SlasFault,
     token::answer,
 };
 use axum::{Router, extract::State, response::Response, routing::post};
-use prokura_domain::Email;
-use prokura_engine::{BeginGuest, OnBehalf, Wishes};
+use http::StatusCode;
+use prokura_domain::{Email, PartnerIdpId, SiteId};
+use prokura_engine::{BeginGuest, Error, KnownBy, OnBehalf, Refusal, Tenant, Wishes};
 use prokura_http::Edge;
 
 /// What a client must be registered for.
-const SCOPE: &str = "sfcc.ts_ext_on_behalf_of";
+pub(crate) const SCOPE: &str = "sfcc.ts_ext_on_behalf_of";
 const HINT: &str = "ts_ext_on_behalf_of";
+/// How soon the same shopper may be logged in again, in seconds.
+const PAUSE_SECONDS: u32 = 3;
+/// The longest name of a shopper.
+const MAX_LOGIN: usize = 128;
+/// The shop's own shoppers.
+const OWN: &str = "ecom";
 /// Where shoppers may be known from. All but the first are other identity providers.
 const ORIGINS: [&str; 15] = [
-    "ecom",
+    OWN,
     "apple",
     "auth0",
     "azure",
@@ -39,8 +48,7 @@ pub(crate) fn routes() -> Router<Edge> {
 
 async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFault> {
     let party = call.private_party(&edge).await?;
-    let is_trusted = party.client.scopes.split_ascii_whitespace().any(|scope| scope == SCOPE);
-    if !is_trusted {
+    if !is_trusted(&party.client.scopes) {
         return Err(SlasFault::unauthorized());
     }
     if call.asked.needed("grant_type")? != "client_credentials" || call.asked.needed("hint")? != HINT {
@@ -48,11 +56,15 @@ async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFau
             "Bad or missing request parameters. grant_type is client_credentials, hint is ts_ext_on_behalf_of.";
         return Err(SlasFault::invalid_request(message));
     }
-    if !ORIGINS.contains(&call.asked.needed("idp_origin")?) {
+    let known_from = call.asked.needed("idp_origin")?;
+    if !ORIGINS.contains(&known_from) {
         return Err(SlasFault::invalid_request("Bad or missing request parameters. idp_origin is not known."));
     }
     let site = call.channel(&edge, &party).await?;
     let login = call.asked.needed("login_id")?;
+    if login.len() > MAX_LOGIN {
+        return Err(SlasFault::invalid_request("Bad or missing request parameters. login_id has at most 128 bytes."));
+    }
     let granted = if login == "guest" {
         let request = BeginGuest {
             client: party.client.id.clone(),
@@ -62,15 +74,55 @@ async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFau
         };
         edge.engine.begin_guest(&call.tenant, &request, &call.origin).await?
     } else {
-        let address = call.asked.one("email_id")?.unwrap_or(login);
-        let request = OnBehalf {
-            client: party.client.id.clone(),
-            email: Email::parse(address).map_err(|_| SlasFault::unauthorized())?,
-            visitor: call.visitor_wish()?,
-            site: Some(site),
-            manner: call.manner(None)?,
-        };
-        edge.engine.log_in_on_behalf(&call.tenant, &request, &call.origin).await.map_err(SlasFault::of_login)?
+        let who = known_by(&edge, &call.tenant, known_from, (login, call.asked.one("email_id")?)).await?;
+        let request = on_behalf(&call, &party, who, site)?;
+        edge.engine.log_in_on_behalf(&call.tenant, &request, &call.origin).await.map_err(refused)?
     };
     answer(&edge, &call, &party, &granted).await
+}
+
+/// Whether a client with these scopes may speak for shoppers.
+pub(crate) fn is_trusted(scopes: &str) -> bool {
+    scopes.split_ascii_whitespace().any(|scope| scope == SCOPE)
+}
+
+fn on_behalf(call: &Call, party: &Party, who: KnownBy, site: SiteId) -> Result<OnBehalf, SlasFault> {
+    Ok(OnBehalf {
+        client: party.client.id.clone(),
+        who,
+        visitor: call.visitor_wish()?,
+        site: Some(site),
+        manner: call.manner(None)?,
+        pause_seconds: PAUSE_SECONDS,
+    })
+}
+
+/// Whom a login means. An identity provider's login is no address as a rule, and `email_id` says theirs.
+async fn known_by(
+    edge: &Edge,
+    tenant: &Tenant,
+    known_from: &str,
+    (login, email_id): (&str, Option<&str>),
+) -> Result<KnownBy, SlasFault> {
+    let email = Email::parse(email_id.unwrap_or(login));
+    if known_from != OWN
+        && let Ok(idp) = known_from.parse::<PartnerIdpId>()
+    {
+        match edge.engine.partner_idp(tenant, &idp).await {
+            Ok(found) => return Ok(KnownBy::Provider { idp: found.id, subject: login.to_owned(), email: email.ok() }),
+            Err(Error::Refused(_)) => {}
+            Err(fault @ Error::Fault(_)) => return Err(fault.into()),
+        }
+    }
+    email.map(KnownBy::Address).map_err(|_| SlasFault::unauthorized())
+}
+
+fn refused(error: Error) -> SlasFault {
+    match error {
+        Error::Refused(Refusal::AlreadyExists("login")) => {
+            let message = "The same loginId and tenantId tried to login twice within 3 seconds.";
+            SlasFault::new(StatusCode::CONFLICT, "conflict", message)
+        }
+        other @ (Error::Refused(_) | Error::Fault(_)) => SlasFault::of_login(other),
+    }
 }

@@ -2,12 +2,12 @@
 
 use prokura_domain::{
     AssignmentId, AssignmentKind, ClientId, ClientKind, CompanyKind, CustomerId, CustomerKind, CustomerState, Email,
-    GroupCode, LegalEntityId, RefreshPolicy, Standing,
+    GroupCode, LegalEntityId, MemberKind, RefreshPolicy, Scopes, Standing,
 };
 use prokura_engine::{
     Actor, AtBrowser, Bearer, BeginGuest, CreateCustomer, CreateLegalEntity, Engine, EntityWish, Error, Granted,
-    LegalEntityDetails, LogIn, LoggedIn, Manner, NewAssignment, NewPassword, Origin, PageEntry, PageLogin, Profile,
-    Refresh, Tenant,
+    GroupDetails, LegalEntityDetails, LogIn, LoggedIn, Manner, Membership, NewAssignment, NewPassword, Origin,
+    PageEntry, PageLogin, Profile, PutGroup, PutMode, Refresh, Tenant,
 };
 use prokura_jose::Secret;
 use prokura_testkit::{Database, TestServer};
@@ -196,6 +196,24 @@ pub(crate) async fn assign(
         group: Some(group),
     };
     engine.assign(tenant, &request, &Actor::System, &origin()).await.expect("an assignment")
+}
+
+/// Gives a customer a right, by a group of the tenant's own.
+pub(crate) async fn permit(engine: &Engine, tenant: &Tenant, customer: &CustomerId, scope: &str) {
+    let put = PutGroup {
+        id: None,
+        legal_entity: None,
+        code: None,
+        member_kind: MemberKind::Customer,
+        name: serde_json::Map::new(),
+        description: serde_json::Map::new(),
+        scopes: Scopes::parse(scope).expect("scopes"),
+        details: GroupDetails::default(),
+    };
+    let (system, from) = (Actor::System, origin());
+    let (group, _) = engine.put_group(tenant, &put, PutMode::Create, &system, &from).await.expect("a group");
+    let member = Membership { group, member: customer.to_string(), kind: None, confined_to: None };
+    engine.join_group(tenant, &member, &system, &from).await.expect("a member");
 }
 
 /// Runs a program that brings or makes something a test needs.

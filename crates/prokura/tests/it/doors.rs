@@ -1,12 +1,12 @@
 //! The matrix of S-23: every door, against everything that can be switched off. Cells come from the list of doors, so a
 //! door that nobody wrote a knock for does not compile.
 
-use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login, secret};
+use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login, permit, secret};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    Actor, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange, ClientCredentials, DevicePoll,
-    DirectWish, Door, EntityWish, Error, ExchangeToken, Granted, Manner, Membership, OnBehalf, Partner,
-    PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode,
+    ActAsAgent, Actor, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange, ClientCredentials,
+    DevicePoll, DirectWish, Door, EntityWish, Error, ExchangeToken, Granted, KnownBy, Manner, Membership, OnBehalf,
+    Partner, PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode,
     RedeemPartnerCode, SignUpRequest, VisitorWish,
 };
 use prokura_jose::{AccessToken, Algorithm, Secret, SecretHash, SigningKey, sign_jwt};
@@ -59,7 +59,8 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::AuthorizationCode
             | Door::TokenExchange
             | Door::DeviceCode
-            | Door::Bridge,
+            | Door::Bridge
+            | Door::Agent,
             Off::Customer | Off::Session,
         ) => true,
         (
@@ -75,11 +76,15 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::SignUpConfirmation
             | Door::PartnerToken
             | Door::PartnerCode
-            | Door::OnBehalf,
+            | Door::OnBehalf
+            | Door::Agent,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => false,
     }
 }
+
+/// What an agent has a right to.
+const ACTING: &str = "acting";
 
 struct Keys {
     guest: Standing,
@@ -118,7 +123,11 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
             sign_ups.push_back(sign_up(world, email).await);
         }
     }
-    let codes = if door == Door::AuthorizationCode { vec![code(world).await, code(world).await] } else { Vec::new() };
+    if door == Door::Agent {
+        permit(world.engine(), &world.tenant, &world.ann, ACTING).await;
+    }
+    let has_codes = matches!(door, Door::AuthorizationCode | Door::Agent);
+    let codes = if has_codes { vec![code(world).await, code(world).await] } else { Vec::new() };
     let devices = if door == Door::DeviceCode { vec![device(world).await, device(world).await] } else { Vec::new() };
     let from = origin();
     let pages = world.engine().bridge_to_pages(&world.tenant, acting.standing(), None, &from).await.unwrap();
@@ -238,6 +247,19 @@ async fn sign_up(world: &mut World, email: &str) -> (CustomerId, Secret) {
     (customer, secret(&token))
 }
 
+/// One of the codes of the authorization endpoint.
+fn redeem(keys: &mut Keys) -> RedeemCode {
+    RedeemCode {
+        client: client_id("sf"),
+        code: keys.codes.pop().expect("a code that was not used"),
+        redirect_uri: None,
+        code_verifier: None,
+        resources: Vec::new(),
+        direct: DirectWish::default(),
+        manner: Manner::default(),
+    }
+}
+
 /// Knocks at a door.
 async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Error> {
     let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
@@ -287,19 +309,7 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             };
             engine.exchange_token(tenant, &client, &request, &from).await
         }
-        Door::AuthorizationCode => {
-            let code = keys.codes.pop().expect("a code that was not used");
-            let request = RedeemCode {
-                client: client_id("sf"),
-                code,
-                redirect_uri: None,
-                code_verifier: None,
-                resources: Vec::new(),
-                direct: DirectWish::default(),
-                manner: Manner::default(),
-            };
-            engine.redeem_code(tenant, &request, &from).await
-        }
+        Door::AuthorizationCode => engine.redeem_code(tenant, &redeem(keys), &from).await,
         Door::PartnerCode => {
             let (idp, provider) = keys.provider.as_ref().expect("a provider");
             let request = RedeemPartnerCode {
@@ -320,13 +330,26 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             };
             engine.bridge_to_tokens(tenant, &request, &from).await
         }
-        Door::OnBehalf => {
-            let request = OnBehalf {
-                client: client_id("sf"),
-                email: Email::parse("ann@a.example").unwrap(),
+        Door::Agent => {
+            let request = ActAsAgent {
+                code: redeem(keys),
+                permission: ACTING.parse().unwrap(),
+                agent: None,
+                who: Some(Email::parse("ann@a.example").unwrap()),
                 visitor: VisitorWish::New,
                 site: None,
                 manner: Manner::default(),
+            };
+            engine.act_as_agent(tenant, &request, &from).await
+        }
+        Door::OnBehalf => {
+            let request = OnBehalf {
+                client: client_id("sf"),
+                who: KnownBy::Address(Email::parse("ann@a.example").unwrap()),
+                visitor: VisitorWish::New,
+                site: None,
+                manner: Manner::default(),
+                pause_seconds: 0,
             };
             engine.log_in_on_behalf(tenant, &request, &from).await
         }
@@ -365,7 +388,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::TokenExchange
                 | Door::DeviceCode
                 | Door::Bridge
-                | Door::OnBehalf => &world.ann,
+                | Door::OnBehalf
+                | Door::Agent => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

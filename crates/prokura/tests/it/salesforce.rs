@@ -1,11 +1,13 @@
 //! The Salesforce dialect over HTTP: what its clients send, and what they must find in the answers. The sections of the
 //! acceptance list stand in the modules below.
 
+mod agent;
 mod bridge;
 mod flows;
 mod limits;
 mod rates;
 mod sdk;
+mod trusted;
 mod wire;
 
 use crate::arrange::{World, origin};

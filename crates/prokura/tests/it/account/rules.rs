@@ -122,7 +122,7 @@ async fn s93_a_password_changed_with_a_token_ends_the_cookies_of_others(database
     let mut robot = logged_in(&native).await;
     let token = native.world.log_in(PASSWORD).await.unwrap().granted;
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
-    let oneself = Oneself::of(token.standing()).unwrap();
+    let oneself = Oneself::of(&token.token).unwrap();
     engine.change_password(tenant, oneself, &secret(PASSWORD), &secret(NEW), &origin()).await.unwrap();
     assert!(!is_in(&native, &mut robot).await);
     let refresh = token.refresh.expect("a refresh token").token;
@@ -455,11 +455,11 @@ async fn s106_another_address_is_confirmed_by_a_button_within_ten_minutes(databa
     let (engine, tenant) = (native.world.engine(), &native.world.tenant);
     let [email, new_email] = ["ann@a.example", "ann@b.example"].map(|text| Email::parse(text).unwrap());
     let wish = ChangeEmail { email, password: secret(PASSWORD), new_email, sync_contact: true };
-    engine.request_email_change(tenant, Oneself::of(login.standing()).unwrap(), &wish, &origin()).await.unwrap();
+    engine.request_email_change(tenant, Oneself::of(&login.token).unwrap(), &wish, &origin()).await.unwrap();
     let late = mailed_path(&native).await;
     native.world.server.advance(599);
     assert_eq!(native.robot().get(&late).await.status, 410);
-    engine.request_email_change(tenant, Oneself::of(login.standing()).unwrap(), &wish, &origin()).await.unwrap();
+    engine.request_email_change(tenant, Oneself::of(&login.token).unwrap(), &wish, &origin()).await.unwrap();
     let link = mailed_path(&native).await;
     assert!(link.starts_with("/t/acme/email/confirm?token="), "{link}");
     let mut robot = native.robot();
