@@ -36,6 +36,14 @@ async fn log_out(State(edge): State<Edge>, call: Call) -> Result<Json<Value>, Sl
         Some(_) => return Err(SlasFault::invalid_request("Bad or missing request parameters. hint is all-sessions.")),
     };
     let token = call.asked.one("refresh_token")?;
+    if let (None, Some(bearer), false) = (token, &bearer, is_everywhere)
+        && !bearer.token.actors.is_empty()
+        && bearer.token.standing.client == client
+    {
+        // Who acts for a shopper has no refresh token; the session ends that they have, and none of the shopper's.
+        edge.engine.log_out_bearer(&call.tenant, &bearer.token.standing, &call.origin).await?;
+        return Ok(Json(blank_response("")));
+    }
     let token = token.ok_or_else(|| SlasFault::invalid_request("Bad or missing refresh token."))?;
     let token = Secret::from(token.to_owned());
     let standing = bearer.as_ref().map(|bearer| &bearer.token.standing);

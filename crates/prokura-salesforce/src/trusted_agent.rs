@@ -34,6 +34,12 @@ pub(crate) fn routes() -> Router<Edge> {
         .route(&format!("{BASE}/trusted-agent/token"), post(token).fallback(wrong_method))
 }
 
+/// What ties a code to whoever began.
+enum Proof<'a> {
+    Challenge(&'a str),
+    Nonce(&'a str),
+}
+
 /// Sends an agent to the login of our own pages. They prove themselves each time, whoever the browser is logged in as.
 async fn authorize(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFault> {
     let party = call.announced(&edge).await?;
@@ -46,21 +52,29 @@ async fn authorize(State(edge): State<Edge>, call: Call) -> Result<Response, Sla
     if order.site.is_none() {
         return Err(SlasFault::missing("channel_id"));
     }
-    // Our own pages ask it of everybody (S-07).
-    let challenge = order.code_challenge.filter(|challenge| challenge.len() == CHALLENGE);
-    let challenge = challenge.ok_or_else(|| SlasFault::missing("code_challenge"))?;
+    let told = call.asked.one("state")?;
     let kind = if shopper.is_some() { "reg" } else { "gst" };
-    let state = format!("taob.{kind}.{}", name_of(&challenge));
-    let mut location = format!("{}/authorize?response_type=code&code_challenge_method=S256", call.tenant.issuer);
+    let (state, proof) = match (order.code_challenge.as_deref(), told) {
+        (Some(challenge), _) if challenge.len() != CHALLENGE => return Err(SlasFault::missing("code_challenge")),
+        (Some(challenge), Some(state)) => (state.to_owned(), Proof::Challenge(challenge)),
+        (Some(challenge), None) => (format!("taob.{kind}.{}", name_of(challenge)), Proof::Challenge(challenge)),
+        // Our own pages take it from confidential clients alone that are registered for it, and with a nonce (S-07).
+        (None, Some(state)) if party.client.registration.may_omit_pkce => (state.to_owned(), Proof::Nonce(state)),
+        (None, _) => return Err(SlasFault::missing("code_challenge")),
+    };
+    let mut location = format!("{}/authorize?response_type=code", call.tenant.issuer);
     let named = [
         ("client_id", party.client.id.as_str()),
         ("redirect_uri", order.redirect_uri.as_str()),
-        ("code_challenge", &challenge),
         ("state", &state),
         ("prompt", "login"),
     ];
+    let proof = match proof {
+        Proof::Challenge(challenge) => [Some(("code_challenge", challenge)), Some(("code_challenge_method", "S256"))],
+        Proof::Nonce(nonce) => [Some(("nonce", nonce)), None],
+    };
     let locale = call.asked.one("ui_locales")?.or(call.asked.one("locale")?).map(|locale| ("ui_locales", locale));
-    for (name, value) in named.into_iter().chain(locale) {
+    for (name, value) in named.into_iter().chain(proof.into_iter().flatten()).chain(locale) {
         location.extend(["&", name, "="]);
         location.extend(utf8_percent_encode(value, VALUE));
     }

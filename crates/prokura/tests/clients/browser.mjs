@@ -37,15 +37,15 @@ export async function visit(context, url, company) {
 }
 
 /** Goes through the pages of a login until the browser is at `target`, and answers with the address. */
-export async function walk(page, company, target) {
+export async function walk(page, company, target, who = { email: EMAIL, password: PASSWORD }) {
   for (let step = 0; step < 6; step++) {
     const at = page.url();
     if (at.startsWith(target)) break;
     if (await page.locator("input[name=password]").count()) {
-      await page.fill("input[name=password]", PASSWORD);
+      await page.fill("input[name=password]", who.password);
       await leave(page, () => page.click("button[name=action][value=log_in]"));
     } else if (await page.locator("input[name=username]").count()) {
-      await page.fill("input[name=username]", EMAIL);
+      await page.fill("input[name=username]", who.email);
       await leave(page, () => page.click("button[name=action][value=continue]"));
     } else if (await page.locator("button[name=action][value=choose]").count()) {
       await page.check(`input[name=legal_entity_id][value="${company}"]`);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { build } from "esbuild";
-import { open } from "./browser.mjs";
+import { open, walk } from "./browser.mjs";
 
 const env = process.env;
 const redirectURI = env.SLAS_REDIRECT_URI;
@@ -44,7 +44,9 @@ const server = createServer((asked, answer) => {
   } else if (asked.url.startsWith(secret)) {
     // What stands in `Authorization` of a login is the shopper's; the bearer token of a logout is theirs, too.
     const isToken = asked.url.includes("/oauth2/token");
-    passOn(asked, answer, asked.url.slice(secret.length), isToken ? { authorization: `Basic ${basic}` } : {});
+    const isAgent = asked.url.includes("/oauth2/trusted-agent/token");
+    const proof = isToken ? { authorization: `Basic ${basic}` } : isAgent ? { _sfdc_client_auth: basic } : {};
+    passOn(asked, answer, asked.url.slice(secret.length), proof);
   } else if (asked.url === "/bundle.js") {
     answer.writeHead(200, { "content-type": "text/javascript" }).end(script);
   } else {
@@ -144,9 +146,32 @@ async function shops(context, options) {
   await other.close();
 }
 
+/** Somebody of the staff acts for a shopper and for a guest, in a window of their own as the storefront opens it. */
+async function acts(context, options) {
+  const page = await tab(context, options);
+  await ready(page);
+  for (const loginId of [shopper.username, undefined]) {
+    const begun = await page.evaluate((loginId) => window.auth.authorizeTrustedAgent({ loginId }), loginId);
+    const popup = await context.newPage();
+    await popup.goto(begun.url);
+    const end = await walk(popup, "le-1", redirectURI, { email: env.STAFF, password: env.PASSWORD });
+    await popup.close();
+    const [code, state] = ["code", "state"].map((name) => end.searchParams.get(name));
+    assert.equal(state, begun.state);
+    await page.evaluate((shown) => window.auth.loginTrustedAgent(shown), { loginId, code, state, codeVerifier: begun.codeVerifier });
+    const who = await parsed(page);
+    assert.deepEqual([who.isAgent, who.isGuest, who.dnt], [true, loginId === undefined, "1"]);
+    assert.equal(who.agentId, env.STAFF_ID);
+    if (loginId) assert.equal(who.loginId, loginId);
+    assert.equal((await ready(page)).access_token, await page.evaluate(() => window.auth.get("access_token")));
+  }
+  await page.close();
+}
+
 const { context, close } = await open({ serves: false });
 try {
   await shops(context, { clientId: env.SLAS_CLIENT_ID });
+  await acts(context, { clientId: env.SLAS_CLIENT_ID });
   await context.clearCookies();
   const page = await tab(context, { clientId: env.SLAS_CLIENT_ID });
   await page.evaluate(() => localStorage.clear());
@@ -154,6 +179,7 @@ try {
   await aSecond();
   const privateClient = { enablePWAKitPrivateClient: true, privateClientProxyEndpoint: `${shop}/mobify/slas/private` };
   await shops(context, { clientId: env.SLAS_PRIVATE_CLIENT_ID, ...privateClient });
+  await acts(context, { clientId: env.SLAS_PRIVATE_CLIENT_ID, ...privateClient });
 } finally {
   await close();
   server.close();

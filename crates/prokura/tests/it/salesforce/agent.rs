@@ -7,7 +7,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, RefreshPolicy};
-use prokura_engine::{Actor, AuditFilter, ClientChange};
+use prokura_engine::{Actor, AuditFilter, ClientChange, Registration};
 use prokura_testkit::{Answer, Database, claims};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ on_both_databases!(
     s149_an_agent_does_not_change_how_a_customer_logs_in,
 );
 
-const ACTING: &str = "sfcc.ta_ext_on_behalf_of";
-const STAFF: &str = "staff@shop.example";
+pub(super) const ACTING: &str = "sfcc.ta_ext_on_behalf_of";
+pub(super) const STAFF: &str = "staff@shop.example";
 
 /// A shop with clients that are registered for it, and somebody of the staff.
 async fn staffed(database: Database) -> (Shop, CustomerId) {
@@ -34,9 +34,16 @@ async fn staffed(database: Database) -> (Shop, CustomerId) {
         let change = ClientChange { scopes: Some(format!("{SCOPES} {ACTING}")), ..ClientChange::default() };
         engine.update_client(tenant, &client.parse().unwrap(), &change, None, &Actor::System, &origin()).await.unwrap();
     }
+    let staff = staff(&shop).await;
+    (shop, staff)
+}
+
+/// Somebody who may act for others.
+pub(super) async fn staff(shop: &Shop) -> CustomerId {
+    let (engine, tenant) = (shop.world.engine(), &shop.world.tenant);
     let staff = customer(engine, tenant, STAFF).await;
     permit(engine, tenant, &staff, ACTING).await;
-    (shop, staff)
+    staff
 }
 
 /// What an agent's client asks first.
@@ -58,7 +65,12 @@ async fn start(shop: &Shop, parameters: &[(&str, &str)]) -> Answer {
 
 /// Code and state, after somebody logged in on the pages.
 async fn log_in(shop: &Shop, client: &str, login: &str, staff: &str) -> (String, String) {
-    let answer = start(shop, &begin(client, login)).await;
+    log_in_at(shop, &begin(client, login), staff).await
+}
+
+/// The same from any beginning.
+async fn log_in_at(shop: &Shop, parameters: &[(&str, &str)], staff: &str) -> (String, String) {
+    let answer = start(shop, parameters).await;
     assert_eq!(answer.status, 303, "{}", answer.text);
     let start = answer.headers["location"].to_str().unwrap();
     let start = start.strip_prefix(&*shop.world.tenant.issuer).unwrap_or_else(|| panic!("elsewhere: {start}"));
@@ -175,6 +187,20 @@ async fn a_private_client_shows_its_secret_beside_the_agent(database: Database) 
     assert_eq!(acting["expires_in"], 900);
     let (code, _) = log_in(&shop, "priv", EMAIL, STAFF).await;
     tokens(&act(&shop, Kind::Private, &code, EMAIL, &[]).await);
+    // Registered for it, it may leave the challenge out, as its storefronts do; what it says as `state` ties both ends.
+    let (engine, tenant) = (shop.world.engine(), &shop.world.tenant);
+    let id = "priv".parse().unwrap();
+    let registration = engine.client(tenant, &id).await.unwrap().registration;
+    let registration = Some(Registration { may_omit_pkce: true, ..registration });
+    let change = ClientChange { registration, ..ClientChange::default() };
+    engine.update_client(tenant, &id, &change, None, &Actor::System, &origin()).await.unwrap();
+    let mut asked = begin("priv", EMAIL);
+    asked.retain(|(name, _)| *name != "code_challenge");
+    assert_eq!(start(&shop, &asked).await.status, 400, "nothing ties them");
+    asked.push(("state", "a state of the client"));
+    let (code, state) = log_in_at(&shop, &asked, STAFF).await;
+    assert_eq!(state, "a state of the client");
+    tokens(&act(&shop, Kind::Private, &code, EMAIL, &[("code_verifier", "")]).await);
 }
 
 async fn s20_the_code_of_an_agent_is_good_once(database: Database) {
@@ -241,6 +267,9 @@ async fn what_is_asked_wrongly_goes_nowhere(database: Database) {
         let answer = start(&shop, &parameters).await;
         assert_eq!(answer.status, 400, "{name}={value}: {}", answer.text);
     }
+    // What a client says as `state` comes back as it is.
+    let answer = start(&shop, &[begin("pub", EMAIL), vec![("state", "a b&c")]].concat()).await;
+    assert!(answer.headers["location"].to_str().unwrap().contains("&state=a%20b%26c&"), "{:?}", answer.headers);
     let without = begin("priv", EMAIL).into_iter().filter(|(name, _)| *name != "code_challenge").collect::<Vec<_>>();
     assert_eq!(start(&shop, &without).await.status, 400, "private clients prove what they began, too (S-07)");
     for (name, value) in [("grant_type", "password"), ("channel_id", "elsewhere"), ("idp_origin", "slas")] {
@@ -273,6 +302,16 @@ async fn an_agents_token_opens_no_pages_and_no_other_token(database: Database) {
     let url = shop.slas("userinfo");
     let info = tokens(&shop.send(shop.request(Method::GET, &url).bearer_auth(&access)).await);
     assert_eq!(info["email"], EMAIL);
+    // There is no refresh token to log out with, and nothing else of hers ends.
+    let own = shop.buyer(Kind::Public, None).await;
+    let leave = async |more: &[(&str, &str)]| {
+        let query = [&[("client_id", "pub"), ("channel_id", "main")], more].concat();
+        shop.send(shop.request(Method::GET, &shop.slas("logout")).query(&query).bearer_auth(&access)).await
+    };
+    assert_eq!(leave(&[("hint", "all-sessions")]).await.status, 400, "that is hers to say");
+    assert_eq!(leave(&[]).await.status, 200);
+    assert!(!shop.world.is_good(&access));
+    assert!(shop.world.is_good(text(&own, "access_token")));
 }
 
 async fn s149_an_agent_does_not_change_how_a_customer_logs_in(database: Database) {

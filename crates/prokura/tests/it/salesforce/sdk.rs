@@ -1,8 +1,12 @@
 //! The vendor's own SDK and the auth logic of its storefronts, unchanged.
 
-use super::{CALLBACK, EMAIL, ORGANIZATION, PASSWORD, Shop};
-use crate::clients::{home, run_to_the_end};
-use prokura_domain::{ClientKind, RefreshPolicy};
+use super::{CALLBACK, EMAIL, ORGANIZATION, PASSWORD, SCOPES, Shop, agent};
+use crate::{
+    arrange::origin,
+    clients::{home, run_to_the_end},
+};
+use prokura_domain::{ClientId, ClientKind, RefreshPolicy};
+use prokura_engine::{Actor, ClientChange, Registration};
 use prokura_testkit::Options;
 use tokio::{net::TcpListener, process::Command};
 
@@ -23,6 +27,18 @@ async fn the_auth_logic_of_pwa_kit_runs_unchanged() {
     shop.client_at("pwa", ClientKind::Public, once, (&redirect_uri, settings.clone())).await;
     let secret =
         shop.client_at("pwa-server", ClientKind::Confidential, RefreshPolicy::Reuse, (&redirect_uri, settings)).await;
+    let private: ClientId = "pwa-server".parse().unwrap();
+    let registration = shop.world.engine().client(&shop.world.tenant, &private).await.unwrap().registration;
+    let registration = Registration { may_omit_pkce: true, ..registration };
+    for (id, registration) in [("pwa".parse().unwrap(), None), (private, Some(registration))] {
+        let scopes = Some(format!("{SCOPES} {}", agent::ACTING));
+        let change = ClientChange { scopes, registration, ..ClientChange::default() };
+        shop.world
+            .engine()
+            .update_client(&shop.world.tenant, &id, &change, None, &Actor::System, &origin())
+            .await
+            .unwrap();
+    }
     run("pwa_kit.mjs", &shop, ("pwa", "pwa-server", &secret.unwrap()), &redirect_uri).await;
 }
 
@@ -31,6 +47,7 @@ async fn start() -> Shop {
 }
 
 async fn run(script: &str, shop: &Shop, (public, private, secret): (&str, &str, &str), redirect_uri: &str) {
+    let staff = agent::staff(shop).await;
     let home = home().await;
     let mut command = Command::new("node");
     command
@@ -38,7 +55,7 @@ async fn run(script: &str, shop: &Shop, (public, private, secret): (&str, &str, 
         .envs([("SLAS_ORG", ORGANIZATION), ("SLAS_SITE", "main"), ("SLAS_CLIENT_ID", public)])
         .envs([("SLAS_PRIVATE_CLIENT_ID", private), ("SLAS_CLIENT_SECRET", secret)])
         .env("SLAS_REDIRECT_URI", redirect_uri)
-        .envs([("EMAIL", EMAIL), ("PASSWORD", PASSWORD)])
+        .envs([("EMAIL", EMAIL), ("PASSWORD", PASSWORD), ("STAFF", agent::STAFF), ("STAFF_ID", staff.as_str())])
         .env("PROKURA_URL", &shop.world.server.url);
     run_to_the_end(command, &home, script).await;
 }
