@@ -19,6 +19,8 @@ pub(crate) enum Proven {
     PasswordAndCode,
     /// By a passkey that verified them.
     Passkey,
+    /// By a code they were sent.
+    OneTimeCode,
 }
 
 impl Proven {
@@ -28,6 +30,7 @@ impl Proven {
             Self::Password => "pwd",
             Self::PasswordAndCode => "pwd otp mfa",
             Self::Passkey => "pop user mfa",
+            Self::OneTimeCode => "otp",
         }
     }
 }

@@ -196,6 +196,7 @@ impl Engine {
             gone += tx.forget_revocations(now, PAGE).await?;
             gone += tx.forget_attempts(before, now.plus_seconds(-180 * KEEP_SECONDS)).await?;
             gone += tx.forget_links(before, PAGE).await?;
+            gone += tx.forget_codes(before, PAGE).await?;
             gone += tx.forget_invitations(now.plus_seconds(-KEEP_INVITATIONS_SECONDS), PAGE).await?;
             gone += tx.forget_authorizations(before, PAGE).await?;
             gone += tx.forget_devices(now, PAGE).await?;

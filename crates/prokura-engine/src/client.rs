@@ -27,7 +27,7 @@ pub struct Client {
     /// The scopes it may have.
     pub scopes: String,
     /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`,
-    /// `authorization_code`, `device_code`, `session_bridge`, `on_behalf`.
+    /// `authorization_code`, `device_code`, `session_bridge`, `on_behalf`, `one_time_code`.
     pub grants: String,
     /// What using a refresh token does to it.
     pub refresh_policy: RefreshPolicy,
@@ -102,7 +102,7 @@ pub struct ClientChange {
     pub registration: Option<Registration>,
 }
 
-const GRANTS: [&str; 9] = [
+const GRANTS: [&str; 10] = [
     "guest",
     "password",
     "authorization_code",
@@ -112,6 +112,7 @@ const GRANTS: [&str; 9] = [
     "device_code",
     "session_bridge",
     "on_behalf",
+    "one_time_code",
 ];
 
 /// Clients that are read at a time to look for an origin.

@@ -445,6 +445,7 @@ impl Engine {
             let keep = except.map_or(Keep::Nothing, Keep::Family);
             let credential = self.new_id(now)?;
             tx.set_password(&tenant.id, id, &credential, &phc, is_initial, now).await?;
+            tx.revoke_codes_of(&tenant.id, id, now).await?;
             self.end_sessions_of(&mut tx, tenant, id, keep, "password_changed", now).await?;
             if had_password {
                 self.tell_owner_of(&mut tx, tenant, &owner, Change::Password, now).await?;

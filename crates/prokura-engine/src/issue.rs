@@ -52,6 +52,8 @@ pub enum Door {
     OnBehalf,
     /// An agent of the shop who acts for somebody.
     Agent,
+    /// A code somebody was sent.
+    OneTimeCode,
 }
 
 impl Door {
@@ -71,6 +73,7 @@ impl Door {
         Self::Bridge,
         Self::OnBehalf,
         Self::Agent,
+        Self::OneTimeCode,
     ];
 
     /// The verb in the audit trail.
@@ -90,6 +93,7 @@ impl Door {
             Self::Bridge => "session.bridge",
             Self::OnBehalf => "customer.log_in_on_behalf",
             Self::Agent => "agent.act_for_somebody",
+            Self::OneTimeCode => "customer.log_in_by_code",
         }
     }
 
@@ -110,6 +114,7 @@ impl Door {
             Self::DeviceCode => "device_code",
             Self::Bridge => "session_bridge",
             Self::OnBehalf | Self::Agent => "on_behalf",
+            Self::OneTimeCode => "one_time_code",
         }
     }
 }

@@ -45,10 +45,12 @@ mod join_request;
 mod keys;
 mod location;
 mod log_in;
+mod log_in_by_code;
 mod log_out;
 mod mail;
 mod new_password;
 mod on_behalf;
+mod one_time_codes;
 mod one_time_link;
 mod operator;
 mod origin;
@@ -129,6 +131,7 @@ pub use log_out::{LogOut, SessionSummary};
 pub use mail::MailTransport;
 pub use new_password::Whose;
 pub use on_behalf::{KnownBy, OnBehalf};
+pub use one_time_codes::{AskForCode, CODE_SECONDS, CodeCall, CodeDigits, CodePurpose, CodeWay, Newcomer, ShownCode};
 pub use one_time_link::Purpose as LinkPurpose;
 pub use operator::{CreatedOperator, Operator};
 pub use origin::{Actor, Origin};
@@ -228,6 +231,7 @@ pub struct Inner {
     pub(crate) refresh_key: [u8; 32],
     pub(crate) nonces: NonceSource,
     pub(crate) recovery_key: [u8; 32],
+    pub(crate) code_key: [u8; 32],
     pub(crate) passkeys: Option<prokura_credentials::Passkeys>,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) passwords: Passwords,
@@ -272,6 +276,7 @@ impl Engine {
             store,
             feed,
             recovery_key: config.master_key.derive("recovery codes"),
+            code_key: config.master_key.derive("one-time codes"),
             passkeys: prokura_credentials::Passkeys::of(&config.public_url),
             refresh_key: config.master_key.derive("refresh successors"),
             nonces: NonceSource::new(&config.master_key.derive("dpop nonces")),

@@ -6,7 +6,7 @@ mod letter;
 mod words;
 
 pub(crate) use change::Change;
-pub(crate) use letter::{Letter, compose};
+pub(crate) use letter::{Letter, Way, compose};
 pub(crate) use words::{Language, Topic};
 
 use crate::{one_time_link::Purpose, outbox::Undone};

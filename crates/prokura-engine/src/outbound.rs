@@ -7,7 +7,7 @@ use prokura_domain::{IpPrefix, is_public_address};
 use reqwest::{
     Client, RequestBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
     redirect::Policy,
 };
 use std::{
@@ -141,6 +141,19 @@ impl Outbound {
     pub(crate) async fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> Result<u16, OutboundFault> {
         let url = self.check(url)?;
         match self.client.post(url).form(fields).send().await {
+            Ok(response) => Ok(response.status().as_u16()),
+            Err(error) => Err(fault(&error)),
+        }
+    }
+
+    /// Posts JSON with one header field more, and returns the status. The answer's body is not read.
+    pub(crate) async fn post_json(&self, url: &str, more: (&str, &str), body: String) -> Result<u16, OutboundFault> {
+        let url = self.check(url)?;
+        let mut value =
+            HeaderValue::from_str(more.1).map_err(|_| OutboundFault::Refused("what proves the call fits no header"))?;
+        value.set_sensitive(true);
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json").header(more.0, value);
+        match request.body(body).send().await {
             Ok(response) => Ok(response.status().as_u16()),
             Err(error) => Err(fault(&error)),
         }

@@ -6,7 +6,8 @@ use crate::{
     Actor, Engine, Error, Origin, Tenant,
     audit::Entry,
     backchannel_logout::Goodbye,
-    mail::{self, Change, Language, Letter, Topic},
+    mail::{self, Change, Language, Letter, Topic, Way},
+    one_time_codes::WantedCode,
     one_time_link::Purpose,
     store::{Lane, NewErrand, OutboxRow, Tx},
 };
@@ -57,6 +58,8 @@ pub(crate) enum Errand {
     OwnerNotice { customer: String, email: String, change: Change },
     /// A client is to hear that a session it takes part in is over.
     Logout(Goodbye),
+    /// Somebody wants a code.
+    OneTimeCode(Box<WantedCode>),
 }
 
 impl Errand {
@@ -68,6 +71,7 @@ impl Errand {
             Self::Invitation { .. } => "invitation",
             Self::OwnerNotice { .. } => "owner_notice",
             Self::Logout(_) => "logout",
+            Self::OneTimeCode(_) => "one_time_code",
         }
     }
 
@@ -79,6 +83,8 @@ impl Errand {
             | Self::Invitation { .. }
             | Self::OwnerNotice { .. } => Lane::Mail,
             Self::Logout(_) => Lane::Call,
+            Self::OneTimeCode(wanted) if wanted.is_call() => Lane::Call,
+            Self::OneTimeCode(_) => Lane::Mail,
         }
     }
 
@@ -90,6 +96,7 @@ impl Errand {
             | Self::Invitation { .. }
             | Self::OwnerNotice { .. } => None,
             Self::Logout(goodbye) => Some(&goodbye.client),
+            Self::OneTimeCode(wanted) => wanted.is_call().then_some(wanted.client.as_str()),
         }
     }
 }
@@ -227,6 +234,9 @@ impl Engine {
         if let Errand::Logout(goodbye) = &errand {
             return self.say_goodbye(&tenant, goodbye, row.attempts).await;
         }
+        if let Errand::OneTimeCode(wanted) = &errand {
+            return self.send_code(&tenant, (&row.id, row.created_at), wanted).await;
+        }
         match self.write_mail(&tenant, &row.id, &errand).await? {
             None => Ok(Ok(())),
             Some(Ok(message)) => Ok(self.mailer.send(&row.id, message).await),
@@ -252,7 +262,7 @@ impl Engine {
             let way = format!("{}/invitation?token={}", tenant.issuer, secret.expose());
             let topic = Topic::Invitation { company: open.company, invited_by: open.invited_by };
             let language = self.mail_language(tenant, language.as_deref()).await?;
-            let letter = Letter { id, to: &to, language, topic, way };
+            let letter = Letter { id, to: &to, language, topic, way: Way::Link(way) };
             return Ok(Some(mail::compose(tenant, &letter, now)));
         }
         if let Errand::OwnerNotice { customer, email, change } = errand {
@@ -264,12 +274,14 @@ impl Engine {
             let language = self.mail_language(tenant, owner.profile.language.as_deref()).await?;
             // To the pages of this server: there the account can be looked at and put right, whatever the shop has.
             let way = format!("{}/account/security", tenant.issuer);
-            let letter = Letter { id, to: &to, language, topic: Topic::Changed(*change), way };
+            let letter = Letter { id, to: &to, language, topic: Topic::Changed(*change), way: Way::Link(way) };
             return Ok(Some(mail::compose(tenant, &letter, now)));
         }
         let mut tx = self.store.write().await?;
         let (purpose, customer, to, payload) = match errand {
-            Errand::Logout(_) | Errand::Invitation { .. } | Errand::OwnerNotice { .. } => return Ok(None),
+            Errand::Logout(_) | Errand::OneTimeCode(_) | Errand::Invitation { .. } | Errand::OwnerNotice { .. } => {
+                return Ok(None);
+            }
             Errand::PasswordReset { email_key } | Errand::SignUp { email_key } => {
                 let Some(customer) = tx.customer_by_email(&tenant.id, email_key).await? else { return Ok(None) };
                 let is_pending = customer.state == CustomerState::Pending;
@@ -309,11 +321,11 @@ impl Engine {
             Purpose::SignUp => Topic::SignUp,
         };
         let way = mail::address_of(&tenant.issuer, &tenant.settings.mail.link_prefix, purpose, &link);
-        Ok(Some(mail::compose(tenant, &Letter { id, to: &to, language, topic, way }, now)))
+        Ok(Some(mail::compose(tenant, &Letter { id, to: &to, language, topic, way: Way::Link(way) }, now)))
     }
 
     /// The language to write to somebody in: theirs, the tenant's for mails, its default site's, English.
-    async fn mail_language(&self, tenant: &Tenant, own: Option<&str>) -> Result<Language, Error> {
+    pub(crate) async fn mail_language(&self, tenant: &Tenant, own: Option<&str>) -> Result<Language, Error> {
         let of_person = own.and_then(Language::of_tag);
         if let Some(language) = of_person.or_else(|| Language::of_tag(&tenant.settings.mail.language)) {
             return Ok(language);

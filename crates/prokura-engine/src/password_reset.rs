@@ -2,7 +2,7 @@
 //! outside; a change proves the present password at a door of its own (S-101).
 
 use crate::{
-    Actor, Engine, Error, NewPassword, Oneself, Origin, Refusal, Tenant,
+    Actor, Engine, Error, NewPassword, Oneself, Origin, Refusal, ShownCode, Tenant,
     audit::Entry,
     customer::check_password_policy,
     log_out::Keep,
@@ -11,9 +11,13 @@ use crate::{
     outbox::Errand,
     passwords::Match,
     retrying,
+    store::Tx,
 };
 use prokura_domain::{CustomerId, CustomerState, Email, Timestamp};
 use prokura_jose::Secret;
+
+/// What the trail calls it.
+const RESET_VERB: &str = "customer.reset_password";
 
 impl Engine {
     /// Asks for a mail with which a new password can be chosen. Nothing tells whether somebody has the address.
@@ -101,22 +105,82 @@ impl Engine {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let (id, _) = self.redeem_link(&mut tx, tenant, Purpose::PasswordReset, token, now).await?;
-        // Who was stopped after the mail was sent stays out (S-101).
-        let is_held = tx.hold_customer(&tenant.id, &id).await?;
-        let customer = tx
-            .customer(&tenant.id, &id)
-            .await?
-            .filter(|customer| is_held && matches!(customer.state, CustomerState::Active | CustomerState::Pending));
-        let Some(customer) = customer else { return Err(bad_link().into()) };
-        let actor = Actor::Customer(id.clone());
-        self.replace_password(&mut tx, tenant, &id, phc, Keep::Nothing, now).await?;
-        self.tell_owner_of(&mut tx, tenant, &customer, Change::Password, now).await?;
-        // The link came by mail: whoever has it reads what is sent to that address.
-        tx.verify_email(&tenant.id, &id, now).await?;
-        let entry = Entry::new(&actor, "customer.reset_password", "customer", id.as_str());
-        self.audit(&mut tx, &tenant.id, origin, entry, now).await?;
+        if !self.replace_forgotten_password(&mut tx, tenant, (&id, true), phc, origin, now).await? {
+            return Err(bad_link().into());
+        }
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Sets a password that was forgotten; `false` for whoever may not have another. `is_mailed` says that what proved
+    /// them came by mail, so they read what is sent to their address.
+    async fn replace_forgotten_password(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        (id, is_mailed): (&CustomerId, bool),
+        phc: &str,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        // Who was stopped after the mail was sent stays out (S-101).
+        let is_held = tx.hold_customer(&tenant.id, id).await?;
+        let customer = tx
+            .customer(&tenant.id, id)
+            .await?
+            .filter(|customer| is_held && matches!(customer.state, CustomerState::Active | CustomerState::Pending));
+        let Some(customer) = customer else { return Ok(false) };
+        let actor = Actor::Customer(id.clone());
+        self.replace_password(tx, tenant, id, phc, Keep::Nothing, now).await?;
+        self.tell_owner_of(tx, tenant, &customer, Change::Password, now).await?;
+        if is_mailed {
+            tx.verify_email(&tenant.id, id, now).await?;
+        }
+        let entry = Entry::new(&actor, RESET_VERB, "customer", id.as_str());
+        self.audit(tx, &tenant.id, origin, entry, now).await?;
+        Ok(true)
+    }
+
+    /// Sets a new password with a code, once; every session of the customer ends.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a password the tenant does not take; [`Refusal::InvalidCredentials`] for a code that is
+    /// wrong, used, over, or another client's; [`Refusal::Throttled`].
+    pub async fn reset_password_by_code(
+        &self,
+        tenant: &Tenant,
+        shown: &ShownCode,
+        password: &Secret,
+        origin: &Origin,
+    ) -> Result<CustomerId, Error> {
+        check_password_policy(tenant, password)?;
+        self.check_code_client(tenant, shown.purpose, &shown.client).await?;
+        let attempt = self.take_code_attempt(tenant, shown, origin).await?;
+        let phc = self.hash_password(password.expose()).await?;
+        let reset = retrying!(async {
+            let now = self.clock.now();
+            let mut tx = self.store.write().await?;
+            let Some(redeemed) = self.redeem_one_time_code(&mut tx, tenant, shown, now).await? else {
+                // The try counts.
+                tx.commit().await?;
+                return Err(Refusal::InvalidCredentials.into());
+            };
+            let owner = self.owner_of_code(&mut tx, tenant, &redeemed).await?.ok_or(Refusal::InvalidCredentials)?;
+            let whose = (&owner.id, redeemed.kept.is_mailed);
+            if !self.replace_forgotten_password(&mut tx, tenant, whose, &phc, origin, now).await? {
+                return Err(Refusal::InvalidCredentials.into());
+            }
+            self.attempt_was_right(&mut tx, tenant, &attempt, now).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(owner.id)
+        });
+        match reset {
+            Err(Error::Refused(refusal)) => {
+                let entry = Entry::new(&Actor::Guest, RESET_VERB, "account", attempt.account()).client(&shown.client);
+                Err(self.audit_refusal(&tenant.id, origin, entry, refusal).await?)
+            }
+            reset => reset,
+        }
     }
 
     /// Changes the caller's own password. Whatever else they are logged in with ends; what they ask with stays.
@@ -181,7 +245,7 @@ impl Engine {
     /// Sets the password, ends the sessions but for what is kept, and every link that was mailed.
     pub(crate) async fn replace_password(
         &self,
-        tx: &mut crate::store::Tx<'_>,
+        tx: &mut Tx<'_>,
         tenant: &Tenant,
         id: &CustomerId,
         phc: &str,
@@ -191,6 +255,7 @@ impl Engine {
         let credential = self.new_id(now)?;
         tx.set_password(&tenant.id, id, &credential, phc, false, now).await?;
         tx.revoke_links(&tenant.id, id, Some(Purpose::PasswordReset), now).await?;
+        tx.revoke_codes_of(&tenant.id, id, now).await?;
         self.end_sessions_of(tx, tenant, id, keep, "password_changed", now).await
     }
 }

@@ -262,7 +262,8 @@ impl Engine {
 }
 
 /// The state a new account has once there is nothing left to confirm.
-fn state_after(tenant: &Tenant) -> CustomerState {
+/// What a new account is once it is confirmed.
+pub(crate) fn state_after(tenant: &Tenant) -> CustomerState {
     let settings = &tenant.settings.sign_up;
     match (settings.is_active_on_creation, settings.is_on_hold_on_creation) {
         (_, true) => CustomerState::OnHold,

@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use prokura_domain::Timestamp;
-use prokura_jose::Secret;
+use prokura_jose::{Secret, SecretHash};
 use std::collections::HashMap;
 
 /// How much wider the budgets of an address prefix and of the whole tenant are than that of an account.
@@ -22,7 +22,12 @@ const MAX_GUESSES: usize = 100_000;
 
 /// The door of second factors. Their codes are short, so a spent slot comes back this many times slower.
 pub(crate) const SECOND_FACTOR: &str = "second_factor";
-const SECOND_FACTOR_SLOWNESS: i64 = 15;
+const SHORT_CODE_SLOWNESS: i64 = 15;
+/// The door of one-time codes, which are as short.
+pub(crate) const ONE_TIME_CODE: &str = "one_time_code";
+/// The door of codes for which nobody says whose they are: all who come by a client share its budget, so it is wider.
+pub(crate) const NAMELESS_CODE: &str = "nameless_code";
+const NAMELESS_FACTOR: i64 = 4;
 
 /// How often something may be asked for in a row, per account, address prefix and tenant, and after how long an
 /// account may ask once more.
@@ -30,6 +35,11 @@ const REQUESTS_PER_ACCOUNT: i64 = 5;
 const REQUESTS_PER_ADDRESS: i64 = 100;
 const REQUESTS_PER_TENANT: i64 = 10_000;
 const REQUEST_REFILL_MILLIS: i64 = 300_000;
+
+/// How many codes may be asked for per account and purpose in how many seconds.
+const CODES_PER_ACCOUNT: u8 = 6;
+const CODES_SECONDS: u32 = 600;
+const CODE_REQUEST: &str = "code_request";
 
 /// Keys of budgets, and the guesses of the last seconds (digests, in memory only).
 pub(crate) struct Throttle {
@@ -84,6 +94,11 @@ impl Throttle {
         URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
     }
 
+    /// The name of an account in the table of one-time codes, and in the trail.
+    pub(crate) fn code_account(&self, email_key: &str) -> String {
+        self.name(&[ONE_TIME_CODE, "account", email_key])
+    }
+
     /// Whether this very guess was made from the same place within the last seconds.
     fn is_repeated(&self, parts: [&str; 4], secret: &Secret, now: Timestamp) -> bool {
         let mut context = hmac::Context::with_key(&self.guess_key);
@@ -133,8 +148,12 @@ impl Engine {
             return Ok(attempt);
         }
         let limit = i64::from(tenant.settings.login_attempts);
-        let slowness = if door == SECOND_FACTOR { SECOND_FACTOR_SLOWNESS } else { 1 };
-        let refill_millis = i64::from(tenant.settings.login_refill_seconds.max(1)) * 1000 * slowness;
+        let refill_millis = i64::from(tenant.settings.login_refill_seconds.max(1)) * 1000;
+        let (limit, refill_millis) = match door {
+            SECOND_FACTOR | ONE_TIME_CODE => (limit, refill_millis * SHORT_CODE_SLOWNESS),
+            NAMELESS_CODE => (limit * NAMELESS_FACTOR, refill_millis / NAMELESS_FACTOR),
+            _ => (limit, refill_millis),
+        };
         let mut tx = self.store.write().await?;
         let is_known = tx.is_known_device(&tenant.id, &attempt.account, &attempt.device).await?;
         let own = if is_known { attempt.device.clone() } else { "stranger".to_owned() };
@@ -177,15 +196,8 @@ impl Engine {
         let throttle = &self.throttle;
         let account = throttle.name(&[door, "account", name]);
         let of_account = throttle.name(&[door, "budget", &account]);
-        let others = [
-            (throttle.name(&[door, "address", &origin.prefix()]), REQUESTS_PER_ADDRESS, REQUEST_REFILL_MILLIS / 10),
-            (throttle.name(&[door, "everybody"]), REQUESTS_PER_TENANT, REQUEST_REFILL_MILLIS / 1_000),
-        ];
-        for (key, limit, refill_millis) in others {
-            let spent = tx.take_attempt(&tenant.id, &key, refill_millis, now).await?;
-            if let Some(wait) = wait_millis(spent, limit, refill_millis, now) {
-                return Err(throttled(wait).into());
-            }
+        if let Some(wait) = self.take_shared_request(tx, tenant, door, Some(origin), now).await? {
+            return Err(throttled(wait).into());
         }
         let spent = tx.take_attempt(&tenant.id, &of_account, REQUEST_REFILL_MILLIS, now).await?;
         let Some(wait) = wait_millis(spent, REQUESTS_PER_ACCOUNT, REQUEST_REFILL_MILLIS, now) else {
@@ -194,6 +206,54 @@ impl Engine {
         // Waiting must help, however often is asked meanwhile.
         tx.give_back_attempt(&tenant.id, &of_account).await?;
         Ok((account, Err(throttled(wait))))
+    }
+
+    /// Takes a slot for asking for a code of a purpose: so many for an account within any ten minutes, known or not.
+    /// `from` is where it comes from, when that says anything. Returns the account's name in the trail.
+    pub(crate) async fn take_code_request(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        (purpose, email_key): (&str, &str),
+        from: Option<&Origin>,
+        now: Timestamp,
+    ) -> Result<(String, Result<(), Refusal>), Error> {
+        let throttle = &self.throttle;
+        let account = throttle.code_account(email_key);
+        if let Some(wait) = self.take_shared_request(tx, tenant, CODE_REQUEST, from, now).await? {
+            return Err(throttled(wait).into());
+        }
+        let until = now.plus_seconds(CODES_SECONDS.into());
+        for slot in 0..CODES_PER_ACCOUNT {
+            let slot = SecretHash::of(&throttle.name(&[CODE_REQUEST, purpose, &account, &slot.to_string()]));
+            if tx.use_for_now(&tenant.id, CODE_REQUEST, &slot, until, now).await? {
+                return Ok((account, Ok(())));
+            }
+        }
+        Ok((account, Err(Refusal::Throttled { retry_after_seconds: CODES_SECONDS })))
+    }
+
+    /// Takes a slot of the budgets of an address prefix, when one is given, and of the tenant. Returns how many
+    /// milliseconds to wait when there is none left.
+    async fn take_shared_request(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        door: &str,
+        from: Option<&Origin>,
+        now: Timestamp,
+    ) -> Result<Option<i64>, Error> {
+        let throttle = &self.throttle;
+        let of_prefix = from.map(|origin| throttle.name(&[door, "address", &origin.prefix()]));
+        let of_prefix = of_prefix.map(|key| (key, REQUESTS_PER_ADDRESS, REQUEST_REFILL_MILLIS / 10));
+        let of_all = (throttle.name(&[door, "everybody"]), REQUESTS_PER_TENANT, REQUEST_REFILL_MILLIS / 1_000);
+        for (key, limit, refill_millis) in of_prefix.into_iter().chain([of_all]) {
+            let spent = tx.take_attempt(&tenant.id, &key, refill_millis, now).await?;
+            if let Some(wait) = wait_millis(spent, limit, refill_millis, now) {
+                return Ok(Some(wait));
+            }
+        }
+        Ok(None)
     }
 
     /// The secret was right: the slots are given back, and the device is known from now on.

@@ -97,6 +97,7 @@ fn extras(granted: &Granted) -> String {
         (Door::Bridge, "sesb:session_bridge"),
         (Door::OnBehalf, "tsob:ts_ext_on_behalf_of"),
         (Door::Agent, "taob:ta_ext_on_behalf_of"),
+        (Door::OneTimeCode, "login:pwdless"),
     ] {
         if *granted.family_door == *door.verb() {
             text.push_str(BREAK);

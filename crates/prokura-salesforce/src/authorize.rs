@@ -22,7 +22,7 @@ pub(crate) const BASE: &str = "/shopper/auth/v1/organizations/{organization}/oau
 const MAX_STATE: usize = 512;
 const MAX_REDIRECT_URI: usize = 256;
 /// The most bytes of a password that are looked at (S-104).
-const MAX_PASSWORD_BYTES: usize = 1_024;
+pub(crate) const MAX_PASSWORD_BYTES: usize = 1_024;
 /// What a value in a query may not hold.
 pub(crate) const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -89,7 +89,7 @@ pub(crate) async fn order(edge: &Edge, call: &Call, party: &Party) -> Result<Cod
     })
 }
 
-fn is_challenge(text: &str) -> bool {
+pub(crate) fn is_challenge(text: &str) -> bool {
     (43..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
 }

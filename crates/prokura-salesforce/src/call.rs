@@ -180,6 +180,13 @@ impl Call {
         self.proven(edge, &id, secret).await
     }
 
+    /// The client of a call whose bearer token is the proof; the client is named beside it.
+    pub(crate) async fn bearers_party(&self, edge: &Edge) -> Result<Party, SlasFault> {
+        let bearer = self.bearer(edge)?;
+        let party = self.named(edge, self.asked.one("client_id")?).await?;
+        if bearer.token.standing.client == party.client.id { Ok(party) } else { Err(SlasFault::unauthorized()) }
+    }
+
     /// The private client with this id and secret.
     pub(crate) async fn proven(&self, edge: &Edge, id: &str, secret: Secret) -> Result<Party, SlasFault> {
         let id: ClientId = id.parse().map_err(|_| SlasFault::basic_failed())?;

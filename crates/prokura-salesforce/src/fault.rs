@@ -10,6 +10,8 @@ use serde_json::json;
 /// The only text the original's own storefront branches on: it forgets everything and begins as a new guest.
 const INVALID_REFRESH_TOKEN: &str = "invalid refresh_token";
 
+const TOO_MANY: &str = "Too many login requests were made. Please try again later.";
+
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlasFault {
@@ -56,6 +58,13 @@ impl SlasFault {
     /// 401: the shopper, or a client where none may come.
     pub(crate) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", "Authorization failed.")
+    }
+
+    /// 400: codes are asked for too often.
+    pub(crate) fn too_many_requests(retry_after_seconds: u32) -> Self {
+        let mut fault = Self::invalid_request(TOO_MANY);
+        fault.retry_after_seconds = Some(retry_after_seconds);
+        fault
     }
 
     /// Whoever did the work for this request went away in the middle.
@@ -131,8 +140,7 @@ impl From<Error> for SlasFault {
                 "The client is not registered for this grant; an operator can add it.",
             ),
             Refusal::Throttled { retry_after_seconds } => {
-                let message = "Too many login requests were made. Please try again later.";
-                let mut answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "invalid_request", message);
+                let mut answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "invalid_request", TOO_MANY);
                 answer.retry_after_seconds = Some(retry_after_seconds);
                 answer
             }

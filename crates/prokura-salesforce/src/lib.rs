@@ -13,7 +13,10 @@ mod cors;
 mod ending;
 mod fault;
 mod ocapi;
+mod otp;
 mod pages;
+mod password;
+mod passwordless;
 mod races;
 mod rates;
 mod session_bridge;
@@ -38,6 +41,9 @@ pub fn router(edge: Edge) -> Router {
         .merge(about::routes())
         .merge(authorize::routes())
         .merge(ending::routes())
+        .merge(otp::routes())
+        .merge(password::routes())
+        .merge(passwordless::routes())
         .merge(session_bridge::routes())
         .merge(token::routes())
         .merge(trusted::routes())

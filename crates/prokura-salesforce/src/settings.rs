@@ -21,6 +21,7 @@ const TRIAL_SECONDS: u32 = 9 * 86_400;
 const ACCESS_SECONDS: u32 = 1_800;
 
 /// What a client is registered for in this dialect.
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of a document that people write")]
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ClientSettings {
@@ -32,6 +33,10 @@ pub(crate) struct ClientSettings {
     pub(crate) login_ep_restrict: bool,
     /// Whether `token` opens a session of the shop's own pages as well, and sets its cookie.
     pub(crate) hybrid_auth: bool,
+    /// Where its servers may be told codes, byte for byte.
+    pub(crate) callback_uris: Vec<String>,
+    /// Whether codes have six digits instead of eight.
+    pub(crate) is_six_digit_otp: bool,
 }
 
 impl ClientSettings {

@@ -1,4 +1,4 @@
-//! A mail, written: the same words as plain text and as HTML, with one link. Whatever people or companies are called,
+//! A mail, written: the same words as plain text and as HTML, with one link or one code. Whatever people or companies are called,
 //! the HTML escapes it, and header fields keep to their line.
 
 use super::words::{Language, Topic, Words, words};
@@ -21,8 +21,16 @@ pub(crate) struct Letter<'a> {
     pub(crate) to: &'a Email,
     pub(crate) language: Language,
     pub(crate) topic: Topic,
+    /// What it is sent for.
+    pub(crate) way: Way,
+}
+
+/// What a mail hands out.
+pub(crate) enum Way {
     /// Where its link leads.
-    pub(crate) way: String,
+    Link(String),
+    /// A code to be typed in.
+    Code(String),
 }
 
 #[derive(Template)]
@@ -32,7 +40,8 @@ struct Html<'a> {
     shop: &'a str,
     accent: &'a str,
     words: &'a Words,
-    way: &'a str,
+    link: Option<&'a str>,
+    code: Option<&'a str>,
 }
 
 /// Writes the mail in the tenant's name.
@@ -49,13 +58,20 @@ pub(crate) fn compose(tenant: &Tenant, letter: &Letter<'_>, now: Timestamp) -> R
         .parse()
         .map_err(|_| Undone::Forever("mails cannot be written to an address of that form".to_owned()))?;
     let words = words(&letter.topic, letter.language, &tenant.name);
-    let way = &letter.way;
-    let plain = format!("{}\n\n{}:\n\n{way}\n\n{}\n", words.lead, words.button, words.ending);
+    let (link, code) = match &letter.way {
+        Way::Link(link) => (Some(link.as_str()), None),
+        Way::Code(code) => (None, Some(code.as_str())),
+    };
+    let middle = match &letter.way {
+        Way::Link(link) => format!("{}:\n\n{link}", words.button),
+        Way::Code(code) => code.clone(),
+    };
+    let plain = format!("{}\n\n{middle}\n\n{}\n", words.lead, words.ending);
     let accent = match tenant.settings.pages.accent.as_str() {
         "" => ACCENT,
         accent => accent,
     };
-    let html = Html { language: letter.language.tag(), shop: &tenant.name, accent, words: &words, way };
+    let html = Html { language: letter.language.tag(), shop: &tenant.name, accent, words: &words, link, code };
     let unwritten = |error: String| Undone::ForNow(format!("the mail could not be written: {error}"));
     let html = html.render().map_err(|error| unwritten(error.to_string()))?;
     let seconds = u64::try_from(now.seconds()).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! What mails say, in every language the pages speak. A mail says why it came, has one link, and says what to do when it
+//! What mails say, in every language the pages speak. A mail says why it came, has one link or one code, and says what to do when it
 //! was not asked for.
 
 use super::change::{self, Change};
+use crate::one_time_codes::CodePurpose;
 
 /// A language mails are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) enum Topic {
     },
     /// The way somebody logs in was changed.
     Changed(Change),
+    /// A code to type in.
+    OneTimeCode(CodePurpose),
 }
 
 /// A mail's words.
@@ -100,10 +103,61 @@ pub(crate) fn words(topic: &Topic, language: Language, shop: &str) -> Words {
             "Le lien ne fonctionne qu’une fois, pendant sept jours. Si vous ne savez pas de quoi il s’agit, il n’y a rien à faire.",
         ),
     };
-    if let Topic::Changed(_) = topic {
-        (_, ending) = change::advice(language);
+    match topic {
+        Topic::Changed(_) => (_, ending) = change::advice(language),
+        Topic::OneTimeCode(_) => ending = code_ending(language),
+        Topic::PasswordReset | Topic::EmailChange | Topic::SignUp | Topic::Invitation { .. } => {}
     }
     Words { subject, lead, button, otherwise, ending }
+}
+
+const fn code_ending(language: Language) -> &'static str {
+    match language {
+        Language::English => {
+            "The code works once, within ten minutes. Do not pass it on. If you did not ask for it, there is nothing to do."
+        }
+        Language::German => {
+            "Der Code gilt einmal, innerhalb von zehn Minuten. Geben Sie ihn nicht weiter. Wenn Sie nichts angefordert haben, ist nichts zu tun."
+        }
+        Language::French => {
+            "Le code ne fonctionne qu’une fois, pendant dix minutes. Ne le transmettez à personne. Si vous n’avez rien demandé, il n’y a rien à faire."
+        }
+    }
+}
+
+/// The words of a mail with a code; it has no button.
+fn code(purpose: CodePurpose, language: Language, shop: &str) -> (String, String, &'static str) {
+    let (subject, lead) = match (language, purpose) {
+        (Language::English, CodePurpose::LogIn) => {
+            ("Your code to log in", format!("With this code you log in at {shop}:"))
+        }
+        (Language::English, CodePurpose::Password) => {
+            ("Your code for a new password", format!("With this code you choose a new password at {shop}:"))
+        }
+        (Language::English, CodePurpose::Proof) => {
+            ("Your confirmation code", format!("With this code you confirm at {shop} that it is you:"))
+        }
+        (Language::German, CodePurpose::LogIn) => {
+            ("Ihr Code zur Anmeldung", format!("Mit diesem Code melden Sie sich bei {shop} an:"))
+        }
+        (Language::German, CodePurpose::Password) => {
+            ("Ihr Code für ein neues Passwort", format!("Mit diesem Code wählen Sie bei {shop} ein neues Passwort:"))
+        }
+        (Language::German, CodePurpose::Proof) => {
+            ("Ihr Bestätigungscode", format!("Mit diesem Code bestätigen Sie bei {shop}, dass Sie es sind:"))
+        }
+        (Language::French, CodePurpose::LogIn) => {
+            ("Votre code de connexion", format!("Avec ce code, vous vous connectez chez {shop} :"))
+        }
+        (Language::French, CodePurpose::Password) => (
+            "Votre code pour un nouveau mot de passe",
+            format!("Avec ce code, vous choisissez un nouveau mot de passe chez {shop} :"),
+        ),
+        (Language::French, CodePurpose::Proof) => {
+            ("Votre code de confirmation", format!("Avec ce code, vous confirmez chez {shop} que c’est bien vous :"))
+        }
+    };
+    (subject.to_owned(), lead, "")
 }
 
 fn changed(change: Change, language: Language, shop: &str) -> (String, String, &'static str) {
@@ -138,6 +192,7 @@ fn english(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             "Open the invitation",
         ),
         Topic::Changed(change) => changed(*change, Language::English, shop),
+        Topic::OneTimeCode(purpose) => code(*purpose, Language::English, shop),
     }
 }
 
@@ -167,6 +222,7 @@ fn german(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             "Einladung öffnen",
         ),
         Topic::Changed(change) => changed(*change, Language::German, shop),
+        Topic::OneTimeCode(purpose) => code(*purpose, Language::German, shop),
     }
 }
 
@@ -196,6 +252,7 @@ fn french(topic: &Topic, shop: &str) -> (String, String, &'static str) {
             "Ouvrir l’invitation",
         ),
         Topic::Changed(change) => changed(*change, Language::French, shop),
+        Topic::OneTimeCode(purpose) => code(*purpose, Language::French, shop),
     }
 }
 
@@ -210,6 +267,9 @@ mod tests {
             Topic::PasswordReset,
             Topic::EmailChange,
             Topic::SignUp,
+            Topic::OneTimeCode(CodePurpose::LogIn),
+            Topic::OneTimeCode(CodePurpose::Password),
+            Topic::OneTimeCode(CodePurpose::Proof),
             Topic::Invitation { company: company.clone(), invited_by: Some("Ann".to_owned()) },
             Topic::Invitation { company, invited_by: None },
         ];

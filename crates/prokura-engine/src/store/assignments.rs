@@ -296,6 +296,7 @@ impl Tx<'_> {
             "DELETE FROM invitations WHERE tenant_id = $1
                 AND (customer_id = $2 OR email_key IN (SELECT email_key FROM customers WHERE tenant_id = $1 AND id = $2))",
             "DELETE FROM login_tokens WHERE tenant_id = $1 AND customer_id = $2",
+            "DELETE FROM one_time_codes WHERE tenant_id = $1 AND customer_id = $2",
             "UPDATE customers SET email = NULL, email_key = NULL, email_verified_at = NULL, given_name = '', family_name = '', company_name = '',
                     language = NULL, currency = NULL, profile_json = '{}'
               WHERE tenant_id = $1 AND id = $2",

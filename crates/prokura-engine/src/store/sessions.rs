@@ -726,13 +726,14 @@ impl Tx<'_> {
         }))
     }
 
-    /// Ends every session, family, refresh token and one-time link of a tenant; returns how many sessions.
+    /// Ends every session, family, refresh token, one-time link and code of a tenant; returns how many sessions.
     pub(crate) async fn end_everything(&mut self, tenant: &TenantId, now: Timestamp) -> Result<u64, StoreError> {
         for statement in [
             "UPDATE refresh_tokens SET state = 'revoked', state_at = $2 WHERE tenant_id = $1 AND state <> 'revoked'",
             "UPDATE token_families SET state = 'revoked', state_at = $2, end_reason = 'restore'
               WHERE tenant_id = $1 AND state = 'active'",
             "UPDATE login_tokens SET state = 'revoked', state_at = $2 WHERE tenant_id = $1 AND state = 'open'",
+            "UPDATE one_time_codes SET state = 'revoked', state_at = $2 WHERE tenant_id = $1 AND state = 'open'",
         ] {
             self.execute(statement, params![tenant, now]).await?;
         }

@@ -8,16 +8,16 @@ mod statements;
 use super::{NewCustomer, Store, StoreError, Tx, driver::Driver, params};
 use crate::{
     AddressBody, AssignmentDetails, ContactFilter, GroupFilter, ItemFilter, JoinState, LegalEntityFilter,
-    LocationFilter, MemberFilter, Profile, SegmentFilter, assurance::Proven, feed::Feed, one_time_link::Purpose,
-    store::DatabaseConfig, store::Reader,
+    LocationFilter, MemberFilter, Profile, SegmentFilter, assurance::Proven, feed::Feed, one_time_codes::CodePurpose,
+    one_time_link::Purpose, store::DatabaseConfig, store::Reader,
 };
 use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, SegmentItemKind, TenantId, Timestamp};
 use prokura_jose::{SecretHash, TokenVerifier};
 use prokura_testdb::Postgres;
 use rows::{
-    Cast, assignment, authorization, build, category, ceremony, client, client_row, company, context, device, errand,
-    event, family, group, group_row, id, invitation, item, key, link, location, member, partner_idp, passkey, pending,
-    seal, segment, session, shop_cookie, site, template, token, viewer,
+    Cast, assignment, authorization, build, category, ceremony, client, client_row, code, code_for, company, context,
+    device, errand, event, family, group, group_row, id, invitation, item, key, link, location, member, partner_idp,
+    passkey, pending, seal, segment, session, shop_cookie, site, template, token, viewer,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -79,6 +79,7 @@ const OUTSIDE_TENANTS: &[(&str, &str)] = &[
     ("forget_devices", "goes by age, by keys that name the tenant"),
     ("forget_invitations", "goes by age, by keys that name the tenant"),
     ("forget_links", "goes by age, by keys that name the tenant"),
+    ("forget_codes", "goes by age, by keys that name the tenant"),
     ("forget_errands", "goes by age, by keys that name the tenant"),
     ("fading_sessions", "looked for by nodes; the rows name the tenant"),
     ("has_due_errand", "asked by nodes, not by tenants"),
@@ -319,6 +320,11 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
         state: CustomerState::Active,
         profile: &Profile::default(),
     }, NOW);
+    insert_code(tenant, &code("oc-9", "other digits"), NOW);
+    try_code(tenant, code_for(CodePurpose::LogIn), "other digits", 5, NOW) => |used: Option<super::codes::UsedCode>| used.is_some();
+    use_code(tenant, (CodePurpose::LogIn, &id("sf")), "digits", NOW) => |used: Option<super::codes::UsedCode>| used.is_some();
+    revoke_codes(tenant, code_for(CodePurpose::LogIn), LATER);
+    revoke_codes_of(tenant, &id("ann"), LATER);
     insert_errand(tenant, &errand(&cast.fresh("o-1")), NOW);
     pause_errands(tenant, "sf", LATER, 9);
     insert_family(tenant, &family(&id("f-9"), &cast.session, &id("ann"), &cast.acting_for), NOW);

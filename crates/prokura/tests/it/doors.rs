@@ -1,13 +1,16 @@
 //! The matrix of S-23: every door, against everything that can be switched off. Cells come from the list of doors, so a
 //! door that nobody wrote a knock for does not compile.
 
-use crate::arrange::{PASSWORD, World, client_id, log_in, on_both_databases, origin, page_login, permit, secret};
+use crate::arrange::{
+    PASSWORD, World, client_id, customer, log_in, on_both_databases, origin, page_login, permit, secret,
+};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
-    ActAsAgent, Actor, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange, ClientCredentials,
-    DevicePoll, DirectWish, Door, EntityWish, Error, ExchangeToken, Granted, KnownBy, Manner, Membership, OnBehalf,
-    Partner, PartnerIdentifier, PartnerIdp, PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode,
-    RedeemPartnerCode, SignUpRequest, VisitorWish,
+    ActAsAgent, Actor, AskForCode, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange,
+    ClientCredentials, CodeDigits, CodePurpose, CodeWay, DevicePoll, DirectWish, Door, EntityWish, Error,
+    ExchangeToken, Granted, KnownBy, Manner, Membership, OnBehalf, Partner, PartnerIdentifier, PartnerIdp,
+    PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode, RedeemPartnerCode, ShownCode, SignUpRequest,
+    VisitorWish,
 };
 use prokura_jose::{AccessToken, Algorithm, Secret, SecretHash, SigningKey, sign_jwt};
 use prokura_testkit::{Database, IdentityProvider};
@@ -47,8 +50,8 @@ fn concerns(door: Door, off: Off) -> bool {
         (_, Off::Tenant | Off::Client | Off::Grant) => true,
         (door, Off::Partner) => door == Door::PartnerCode,
         (Door::Guest | Door::GuestRefresh | Door::ClientCredentials, Off::Customer) => false,
-        (Door::Guest | Door::ClientCredentials | Door::OnBehalf, Off::Session) => false,
-        (Door::OnBehalf, Off::Customer) => true,
+        (Door::Guest | Door::ClientCredentials | Door::OnBehalf | Door::OneTimeCode, Off::Session) => false,
+        (Door::OnBehalf | Door::OneTimeCode, Off::Customer) => true,
         (Door::GuestRefresh, Off::Session) => true,
         (
             Door::Refresh
@@ -77,7 +80,8 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::PartnerToken
             | Door::PartnerCode
             | Door::OnBehalf
-            | Door::Agent,
+            | Door::Agent
+            | Door::OneTimeCode,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => false,
     }
@@ -104,6 +108,8 @@ struct Keys {
     codes: Vec<Secret>,
     /// Codes of devices ann let in, one for each knock.
     devices: Vec<Secret>,
+    /// Who was sent which code, in the order they are used.
+    digits: VecDeque<(&'static str, Secret)>,
 }
 
 async fn prepare(world: &mut World, door: Door) -> Keys {
@@ -129,12 +135,21 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
     let has_codes = matches!(door, Door::AuthorizationCode | Door::Agent);
     let codes = if has_codes { vec![code(world).await, code(world).await] } else { Vec::new() };
     let devices = if door == Door::DeviceCode { vec![device(world).await, device(world).await] } else { Vec::new() };
+    let mut digits = VecDeque::new();
+    if door == Door::OneTimeCode {
+        // Only the newest code of each counts.
+        customer(world.engine(), &world.tenant, "dan@a.example").await;
+        for email in ["dan@a.example", "ann@a.example"] {
+            digits.push_back((email, digits_of(world, email).await));
+        }
+    }
     let from = origin();
     let pages = world.engine().bridge_to_pages(&world.tenant, acting.standing(), None, &from).await.unwrap();
     Keys {
         handle: pages.handle,
         codes,
         devices,
+        digits,
         guest: guest.standing().clone(),
         guest_refresh: guest.refresh.unwrap().token,
         acting: acting.token,
@@ -260,6 +275,41 @@ fn redeem(keys: &mut Keys) -> RedeemCode {
     }
 }
 
+/// A code that somebody was sent.
+async fn digits_of(world: &World, email: &str) -> Secret {
+    let request = AskForCode {
+        purpose: CodePurpose::LogIn,
+        client: client_id("sf"),
+        is_client_proven: false,
+        email: Email::parse(email).unwrap(),
+        digits: CodeDigits::Eight,
+        way: CodeWay::Mail,
+        language: None,
+        visitor: None,
+        site: None,
+        code_challenge: None,
+        newcomer: None,
+    };
+    world.engine().ask_for_code(&world.tenant, &request, &origin()).await.unwrap();
+    let mails = world.server.mails().await;
+    world.server.advance(1);
+    let is_code = |line: &&str| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
+    secret(mails.last().and_then(|mail| mail.lines().find(is_code)).expect("a mail with a code"))
+}
+
+/// The next of the codes that were sent.
+fn shown(keys: &mut Keys) -> ShownCode {
+    let (email, code) = keys.digits.pop_front().expect("a code that was not used");
+    ShownCode {
+        purpose: CodePurpose::LogIn,
+        client: client_id("sf"),
+        email: Some(Email::parse(email).unwrap()),
+        code,
+        site: None,
+        code_verifier: None,
+    }
+}
+
 /// Knocks at a door.
 async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Error> {
     let (engine, tenant, from) = (world.engine(), &world.tenant, origin());
@@ -353,6 +403,7 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             };
             engine.log_in_on_behalf(tenant, &request, &from).await
         }
+        Door::OneTimeCode => engine.log_in_by_code(tenant, &shown(keys), &Manner::default(), &from).await,
         Door::PartnerToken => {
             engine.exchange_partner_token(tenant, bearer, &keys.partner, &keys.partner_token, &from).await
         }
@@ -389,7 +440,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::DeviceCode
                 | Door::Bridge
                 | Door::OnBehalf
-                | Door::Agent => &world.ann,
+                | Door::Agent
+                | Door::OneTimeCode => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

@@ -3,6 +3,7 @@
 
 mod agent;
 mod bridge;
+mod codes;
 mod flows;
 mod limits;
 mod rates;
@@ -25,8 +26,7 @@ const PASSWORD: &str = crate::arrange::PASSWORD;
 /// A verifier and its challenge (RFC 7636 appendix B).
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const SCOPES: &str =
-    "sfcc.shopper-products sfcc.shopper-baskets-orders.rw sfcc.session_bridge sfcc.ts_ext_on_behalf_of";
+const SCOPES: &str = "sfcc.shopper-products sfcc.shopper-baskets-orders.rw sfcc.session_bridge sfcc.ts_ext_on_behalf_of sfcc.pwdless_login";
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Shop {
             name: id.to_owned(),
             kind,
             scopes: SCOPES.to_owned(),
-            grants: "guest password authorization_code refresh_token session_bridge on_behalf".to_owned(),
+            grants: "guest password authorization_code refresh_token session_bridge on_behalf one_time_code".to_owned(),
             refresh_policy,
             access_seconds: None,
             refresh_seconds: None,

@@ -649,6 +649,31 @@ CREATE TABLE login_tokens (
 CREATE INDEX login_tokens_by_customer ON login_tokens (tenant_id, customer_id, purpose);
 CREATE INDEX login_tokens_by_end ON login_tokens (expires_at);
 
+-- Codes of a few digits that somebody was sent. They can be guessed, so wrong tries are counted, and the fifth ends a code. What
+-- is kept of a code is keyed, and so is account_hash, which stands for the address it was asked for; customer_id is absent while
+-- nobody has that address. kept_sealed says what the code leads to.
+CREATE TABLE one_time_codes (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    id TEXT NOT NULL,
+    purpose TEXT NOT NULL CHECK (purpose IN ('log_in', 'password', 'proof')),
+    client_id TEXT NOT NULL,
+    account_hash TEXT NOT NULL,
+    customer_id TEXT,
+    code_hash TEXT NOT NULL,
+    kept_sealed TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'used', 'burnt', 'revoked')),
+    state_at BIGINT NOT NULL,
+    wrong_tries BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)
+);
+CREATE UNIQUE INDEX one_time_codes_open ON one_time_codes (tenant_id, client_id, purpose, code_hash) WHERE state = 'open';
+CREATE INDEX one_time_codes_by_account ON one_time_codes (tenant_id, account_hash, purpose, client_id);
+CREATE INDEX one_time_codes_by_customer ON one_time_codes (tenant_id, customer_id);
+CREATE INDEX one_time_codes_by_end ON one_time_codes (expires_at);
+
 -- Identity providers of partners whose customers come in by a code. metadata_json is what an operator said of the provider's
 -- endpoints and keys; what is absent there is read from the provider.
 CREATE TABLE partner_idps (

@@ -2,16 +2,17 @@
 
 use super::{
     super::{
-        CeremonyRow, ClientRow, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCustomer,
-        NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, NewShopCookie, PasskeyRow,
-        PendingLoginRow, SealRow, Site, Store, StoreError, Tx,
+        CeremonyRow, ClientRow, CodeFor, ContextRow, DeviceRow, KeyRow, Lane, NewAuthorization, NewClient, NewCode,
+        NewCustomer, NewErrand, NewFamily, NewInvitation, NewLink, NewRefreshToken, NewSession, NewShopCookie,
+        PasskeyRow, PendingLoginRow, SealRow, Site, Store, StoreError, Tx,
     },
     LATER, NOW,
 };
 use crate::{
     AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, Group, GroupDetails, GroupTemplate,
     LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation,
-    Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, assurance::Proven, one_time_link::Purpose,
+    Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, assurance::Proven, one_time_codes::CodePurpose,
+    one_time_link::Purpose,
 };
 use prokura_domain::{
     ActingFor, AssignmentKind, ClientKind, CompanyKind, CustomerKind, CustomerState, Email, FamilyId, GroupCode,
@@ -277,6 +278,21 @@ pub(super) fn link(customer: &prokura_domain::CustomerId) -> NewLink<'_> {
     NewLink { purpose: Purpose::PasswordReset, customer, payload_json: "{}", expires_at: LATER }
 }
 
+pub(super) fn code_for(purpose: CodePurpose) -> CodeFor<'static> {
+    CodeFor { purpose, client: Box::leak(Box::new(id("sf"))), account: "account" }
+}
+
+pub(super) fn code<'a>(id: &'a str, hash: &'a str) -> NewCode<'a> {
+    NewCode {
+        id,
+        whose: code_for(CodePurpose::LogIn),
+        customer: Some(Box::leak(Box::new(self::id("ann")))),
+        hash,
+        kept_sealed: "sealed",
+        expires_at: LATER,
+    }
+}
+
 pub(super) fn template() -> GroupTemplate {
     GroupTemplate { code: "B2B_BUYER".to_owned(), name: "Buyer".to_owned(), scopes: "a b".to_owned() }
 }
@@ -424,7 +440,7 @@ async fn build_partners(tx: &mut Tx<'_>, acme: &TenantId) -> Result<(), StoreErr
     Ok(())
 }
 
-/// A visitor, a customer under another visitor's name, and a session of a shop's own pages.
+/// A visitor, a customer under another visitor's name, a session of a shop's own pages, and a code.
 async fn put_shop(tx: &mut Tx<'_>, acme: &TenantId, cast: &Cast) -> Result<(), StoreError> {
     let shop = SecretHash::of("shop");
     tx.insert_shop_cookie(acme, &shop_cookie(&shop, &cast.session, &cast.family), NOW).await?;
@@ -435,6 +451,7 @@ async fn put_shop(tx: &mut Tx<'_>, acme: &TenantId, cast: &Cast) -> Result<(), S
         tx.insert_session(acme, &new, NOW).await?;
     }
     tx.insert_tenant_name("issuer", "slas/dev/acme", acme).await?;
+    tx.insert_code(acme, &code("oc-1", "digits"), NOW).await?;
     Ok(())
 }
 

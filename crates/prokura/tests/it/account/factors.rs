@@ -28,7 +28,12 @@ on_both_databases!(
 /// The secret a page shows.
 fn secret_of(page: &Answer) -> Totp {
     let text = page.text.split("<code class=\"secret\">").nth(1).unwrap_or_else(|| panic!("{}", page.text));
-    let text = text.split('<').next().unwrap().replace(' ', "");
+    totp_of(text.split('<').next().unwrap())
+}
+
+/// What an app makes of a secret it is shown (RFC 4648 section 6).
+pub(crate) fn totp_of(secret: &str) -> Totp {
+    let text = secret.replace(' ', "");
     let (mut bits, mut bytes) = (String::new(), Vec::new());
     for letter in text.bytes() {
         let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };

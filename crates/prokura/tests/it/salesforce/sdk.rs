@@ -1,6 +1,6 @@
 //! The vendor's own SDK and the auth logic of its storefronts, unchanged.
 
-use super::{CALLBACK, EMAIL, ORGANIZATION, PASSWORD, SCOPES, Shop, agent};
+use super::{CALLBACK, EMAIL, ORGANIZATION, PASSWORD, SCOPES, Shop, agent, codes::Listener};
 use crate::{
     arrange::origin,
     clients::{home, run_to_the_end},
@@ -43,12 +43,15 @@ async fn the_auth_logic_of_pwa_kit_runs_unchanged() {
 }
 
 async fn start() -> Shop {
-    Shop::with(Options { is_clock_frozen: false, is_own_issuer: true, ..Options::default() }).await
+    let options = Options { is_clock_frozen: false, has_background: true, is_own_issuer: true, ..Options::default() };
+    Shop::with(options).await
 }
 
 async fn run(script: &str, shop: &Shop, (public, private, secret): (&str, &str, &str), redirect_uri: &str) {
     let staff = agent::staff(shop).await;
     let home = home().await;
+    let (_heard, callback) = Listener::start().await;
+    shop.registers(private, serde_json::json!({ "callback_uris": [callback] })).await;
     let mut command = Command::new("node");
     command
         .arg(home.join(script))
@@ -56,6 +59,8 @@ async fn run(script: &str, shop: &Shop, (public, private, secret): (&str, &str, 
         .envs([("SLAS_PRIVATE_CLIENT_ID", private), ("SLAS_CLIENT_SECRET", secret)])
         .env("SLAS_REDIRECT_URI", redirect_uri)
         .envs([("EMAIL", EMAIL), ("PASSWORD", PASSWORD), ("STAFF", agent::STAFF), ("STAFF_ID", staff.as_str())])
+        .env("SLAS_PASSWORDLESS_CALLBACK", callback)
+        .env("MAIL_FOLDER", shop.world.server.mail_folder())
         .env("PROKURA_URL", &shop.world.server.url);
     run_to_the_end(command, &home, script).await;
 }
