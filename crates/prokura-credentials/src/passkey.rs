@@ -81,6 +81,20 @@ impl Passkeys {
         Some(Self(builder.rp_name("Prokura").build().ok()?))
     }
 
+    /// The relying party of other pages: `host` is that of the origins, or one above it; `None` where passkeys cannot be.
+    pub fn at(host: &str, origins: &[String]) -> Option<Self> {
+        let mut origins = origins.iter().filter_map(|origin| Url::parse(origin).ok()).filter(|origin| {
+            let name = origin.domain().unwrap_or_default();
+            let is_below = name.strip_suffix(host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            let is_local = name == "localhost" || name.ends_with(".localhost");
+            !host.is_empty() && is_below && (origin.scheme() == "https" || is_local)
+        });
+        let first = origins.next()?;
+        let builder = WebauthnBuilder::new(host, &first).ok()?;
+        let builder = origins.fold(builder, |builder, origin| builder.append_allowed_origin(&origin));
+        Some(Self(builder.rp_name("Prokura").build().ok()?))
+    }
+
     /// Begins making a passkey.
     ///
     /// # Errors
@@ -195,6 +209,23 @@ mod tests {
             ("nonsense", false),
         ] {
             assert_eq!(Passkeys::of(url).is_some(), is_possible, "{url}");
+        }
+    }
+
+    #[test]
+    fn passkeys_of_other_pages_belong_to_a_host_those_are_below() {
+        for (host, origins, is_possible) in [
+            ("shop.example", &["https://shop.example"][..], true),
+            ("shop.example", &["https://www.shop.example", "https://m.shop.example"], true),
+            ("shop.example", &["https://evil.example", "https://www.shop.example"], true),
+            ("shop.example", &["https://evilshop.example"], false),
+            ("shop.example", &["http://shop.example"], false),
+            ("shop.example", &[], false),
+            ("localhost", &["http://localhost:3000"], true),
+            ("", &["https://shop.example"], false),
+        ] {
+            let origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
+            assert_eq!(Passkeys::at(host, &origins).is_some(), is_possible, "{host} {origins:?}");
         }
     }
 

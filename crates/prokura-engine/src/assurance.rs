@@ -40,10 +40,14 @@ pub(crate) fn is_multi_factor(amr: Option<&str>) -> bool {
     amr.is_some_and(|amr| amr.split_ascii_whitespace().any(|word| word == MULTI))
 }
 
+/// Whether a login is new enough to change how somebody logs in.
+pub(crate) fn is_fresh(authenticated_at: Option<Timestamp>, now: Timestamp) -> bool {
+    authenticated_at.is_some_and(|at| now.millis_since(at) <= FRESH_SECONDS * 1000)
+}
+
 impl CookieRow {
     /// Whether its owner may change how they log in. Who has a second factor must have proven it, too.
     pub(crate) fn may_change_proofs(&self, has_second_factor: bool, now: Timestamp) -> bool {
-        let is_fresh = self.authenticated_at.is_some_and(|at| now.millis_since(at) <= FRESH_SECONDS * 1000);
-        is_fresh && (self.is_multi_factor || !has_second_factor)
+        is_fresh(self.authenticated_at, now) && (self.is_multi_factor || !has_second_factor)
     }
 }

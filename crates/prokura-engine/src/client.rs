@@ -27,7 +27,7 @@ pub struct Client {
     /// The scopes it may have.
     pub scopes: String,
     /// The grants it may use: `guest`, `password`, `refresh_token`, `client_credentials`, `token_exchange`,
-    /// `authorization_code`, `device_code`, `session_bridge`, `on_behalf`, `one_time_code`.
+    /// `authorization_code`, `device_code`, `session_bridge`, `on_behalf`, `one_time_code`, `passkey`.
     pub grants: String,
     /// What using a refresh token does to it.
     pub refresh_policy: RefreshPolicy,
@@ -102,7 +102,7 @@ pub struct ClientChange {
     pub registration: Option<Registration>,
 }
 
-const GRANTS: [&str; 10] = [
+const GRANTS: [&str; 11] = [
     "guest",
     "password",
     "authorization_code",
@@ -113,6 +113,7 @@ const GRANTS: [&str; 10] = [
     "session_bridge",
     "on_behalf",
     "one_time_code",
+    "passkey",
 ];
 
 /// Clients that are read at a time to look for an origin.

@@ -54,6 +54,8 @@ pub enum Door {
     Agent,
     /// A code somebody was sent.
     OneTimeCode,
+    /// A passkey, at a shop's own page.
+    Passkey,
 }
 
 impl Door {
@@ -74,6 +76,7 @@ impl Door {
         Self::OnBehalf,
         Self::Agent,
         Self::OneTimeCode,
+        Self::Passkey,
     ];
 
     /// The verb in the audit trail.
@@ -94,6 +97,7 @@ impl Door {
             Self::OnBehalf => "customer.log_in_on_behalf",
             Self::Agent => "agent.act_for_somebody",
             Self::OneTimeCode => "customer.log_in_by_code",
+            Self::Passkey => "customer.log_in_by_passkey",
         }
     }
 
@@ -115,6 +119,7 @@ impl Door {
             Self::Bridge => "session_bridge",
             Self::OnBehalf | Self::Agent => "on_behalf",
             Self::OneTimeCode => "one_time_code",
+            Self::Passkey => "passkey",
         }
     }
 }

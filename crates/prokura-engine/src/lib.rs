@@ -82,6 +82,7 @@ mod session_context;
 mod settings;
 mod shelf;
 mod shop_pages;
+mod shop_passkeys;
 mod sign_up;
 mod store;
 mod target;
@@ -158,6 +159,7 @@ pub use settings::{
     TenantSettings, TokenAccent, group_name,
 };
 pub use shop_pages::{ShopPages, ShopVisit, VisitPages};
+pub use shop_passkeys::{MadePasskey, PasskeyLogIn, RelyingParty};
 pub use sign_up::SignUpRequest;
 pub use store::{DatabaseConfig, Site, StoreError};
 pub use tenant::{CreateTenant, Metadata, Tenant, TenantSummary};
@@ -167,7 +169,7 @@ use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_credentials::LeakedPasswords;
-use prokura_domain::{Clock, Entropy, IpPrefix, SessionId, TenantId, Timestamp};
+use prokura_domain::{Clock, Entropy, IpPrefix, TenantId, Timestamp};
 use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken, dpop::NonceSource};
 use std::{
     collections::HashMap,
@@ -356,10 +358,6 @@ impl Engine {
     /// A new time-ordered id (RFC 9562, version 7) of 32 hexadecimal digits.
     pub(crate) fn new_id(&self, now: Timestamp) -> Result<String, Error> {
         Ok(self.new_uuid(now)?.simple().to_string())
-    }
-
-    pub(crate) fn new_session_id(&self, now: Timestamp) -> Result<SessionId, Error> {
-        self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)
     }
 
     /// A new time-ordered id, to be spelled by the caller.

@@ -45,6 +45,8 @@ pub enum CodePurpose {
     Password,
     /// To show that somebody reads what is sent to their address.
     Proof,
+    /// To make a passkey.
+    Passkey,
 }
 
 impl CodePurpose {
@@ -54,6 +56,7 @@ impl CodePurpose {
             Self::LogIn => "log_in",
             Self::Password => "password",
             Self::Proof => "proof",
+            Self::Passkey => "passkey",
         }
     }
 

@@ -527,10 +527,12 @@ pub(crate) mod tests {
                 visitor: None,
                 site: None,
                 door: "guest.begin",
+                is_entity_locked: false,
                 authenticated_at: None,
                 proven: None,
                 expires_at: until,
-                origin: &Origin::local("test"),
+                user_agent: None,
+                address: None,
                 look_at: None,
             };
             tx.insert_session(&tenant.id, &session, now).await.unwrap();

@@ -2,24 +2,24 @@
 //! and ends once; whatever is wrong with an answer is answered alike (S-102).
 
 use crate::{
-    Actor, AtBrowser, Engine, Error, Origin, PageLogin, Refusal, Tenant,
+    Actor, AtBrowser, Customer, Engine, Error, Origin, PageLogin, Refusal, Tenant,
     assurance::Proven,
     audit::Entry,
     cookie::{PageEntrance, VERB},
     log_out::Keep,
     mail::Change,
     retrying,
-    store::{CeremonyRow, PasskeyRow},
+    store::{CeremonyRow, PasskeyRow, Tx},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use prokura_credentials::{NewPasskey, PasskeyFault, PasskeyOwner};
+use prokura_credentials::{Ceremony, NewPasskey, PasskeyFault, PasskeyOwner, Passkeys};
 use prokura_domain::{ClientId, Timestamp};
 use prokura_jose::{Secret, SecretHash};
 use serde_json::Value;
 
 /// The kind prefix of ceremonies, and how long a browser may take for one.
 const CEREMONY_PREFIX: &str = "pkr_pc_";
-const CEREMONY_SECONDS: i64 = 300;
+pub(crate) const CEREMONY_SECONDS: i64 = 300;
 /// The most passkeys somebody can have, and the most characters of a name.
 const MOST_PASSKEYS: usize = 20;
 const LONGEST_NAME: usize = 100;
@@ -81,33 +81,12 @@ impl Engine {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             let (there, _) = self.proven_owner(&mut tx, tenant, cookie, now).await?;
-            let present = tx.passkeys(&tenant.id, &there.customer).await?;
-            if present.len() >= MOST_PASSKEYS {
-                return Err(Refusal::Forbidden("there are too many passkeys").into());
-            }
-            let handle = if let Some(row) = present.first() {
-                handle_of(&row.user_handle)?
-            } else {
-                let mut random = [0; 16];
-                self.entropy.fill(&mut random)?;
-                random
-            };
             let customer = tx.customer(&tenant.id, &there.customer).await?.ok_or(Refusal::InvalidToken)?;
-            let name = customer.email.unwrap_or_else(|| customer.id.to_string());
-            let person = format!("{} {}", customer.profile.given_name, customer.profile.family_name);
-            let display_name = if person.trim().is_empty() { name.as_str() } else { person.trim() };
-            let owner = PasskeyOwner {
-                handle,
-                name: &name,
-                display_name,
-                shop: &tenant.name,
-                present: present.iter().filter_map(|row| URL_SAFE_NO_PAD.decode(&row.credential).ok()).collect(),
-            };
-            let begun = passkeys.begin_registration(&owner).map_err(Error::crypto)?;
+            let (begun, handle) = self.begin_registration_in(&mut tx, tenant, passkeys, &customer).await?;
             let row = CeremonyRow {
                 browser: SecretHash::of(browser.expose()),
                 customer: Some(there.customer.clone()),
-                user_handle: Some(URL_SAFE_NO_PAD.encode(handle)),
+                user_handle: Some(handle),
                 state_json: begun.state,
             };
             let ceremony = Secret::generate(&*self.entropy, CEREMONY_PREFIX)?;
@@ -116,6 +95,39 @@ impl Engine {
             tx.commit().await?;
             Ok::<_, Error>(BegunPasskey { ceremony, options: begun.options })
         })
+    }
+
+    /// The first half of making a passkey, and the user handle it is made for.
+    pub(crate) async fn begin_registration_in(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        passkeys: &Passkeys,
+        customer: &Customer,
+    ) -> Result<(Ceremony, String), Error> {
+        let present = tx.passkeys(&tenant.id, &customer.id).await?;
+        if present.len() >= MOST_PASSKEYS {
+            return Err(Refusal::Forbidden("there are too many passkeys").into());
+        }
+        let handle = if let Some(row) = present.first() {
+            handle_of(&row.user_handle)?
+        } else {
+            let mut random = [0; 16];
+            self.entropy.fill(&mut random)?;
+            random
+        };
+        let name = customer.email.clone().unwrap_or_else(|| customer.id.to_string());
+        let person = format!("{} {}", customer.profile.given_name, customer.profile.family_name);
+        let display_name = if person.trim().is_empty() { name.as_str() } else { person.trim() };
+        let owner = PasskeyOwner {
+            handle,
+            name: &name,
+            display_name,
+            shop: &tenant.name,
+            present: present.iter().filter_map(|row| URL_SAFE_NO_PAD.decode(&row.credential).ok()).collect(),
+        };
+        let begun = passkeys.begin_registration(&owner).map_err(Error::crypto)?;
+        Ok((begun, URL_SAFE_NO_PAD.encode(handle)))
     }
 
     /// Keeps the passkey that was made. Every other session of the customer ends (S-93).
@@ -133,22 +145,14 @@ impl Engine {
         origin: &Origin,
     ) -> Result<(), Error> {
         let passkeys = self.passkeys.as_ref().ok_or(Refusal::NotFound("ceremony"))?;
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(Refusal::invalid("name", "a line of at most a hundred characters").into());
-        }
+        let name = check_name(name)?;
         let row = self.take_ceremony(tenant, &answer.ceremony, browser).await?.ok_or(Refusal::NotFound("ceremony"))?;
         let (Some(customer), Some(user_handle)) = (row.customer, row.user_handle) else {
             return Err(Refusal::NotFound("ceremony").into());
         };
-        let made = match passkeys.finish_registration(&row.state_json, &answer.credential) {
-            Ok(made) => made,
-            Err(PasskeyFault::Refused(_)) => {
-                return Err(Refusal::invalid("credential", "the passkey's answer does not hold").into());
-            }
-            Err(fault) => return Err(Error::crypto(fault)),
-        };
-        let NewPasskey { credential_id, kept } = made;
+        let wrong = || Refusal::invalid("credential", "the passkey's answer does not hold");
+        let NewPasskey { credential_id, kept } =
+            finished(passkeys.finish_registration(&row.state_json, &answer.credential))?.ok_or_else(wrong)?;
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
@@ -298,7 +302,7 @@ impl Engine {
     }
 
     /// Takes a ceremony away, durably, before its answer is looked at: it ends once, well or badly.
-    async fn take_ceremony(
+    pub(crate) async fn take_ceremony(
         &self,
         tenant: &Tenant,
         ceremony: &Secret,
@@ -311,6 +315,24 @@ impl Engine {
             tx.commit().await?;
             Ok::<_, Error>(row)
         })
+    }
+}
+
+/// A name of a passkey, as it is kept.
+pub(crate) fn check_name(name: &str) -> Result<&str, Refusal> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(Refusal::invalid("name", "a line of at most a hundred characters"));
+    }
+    Ok(name)
+}
+
+/// What came of the second half of making one; `None` for an answer that does not hold.
+pub(crate) fn finished(made: Result<NewPasskey, PasskeyFault>) -> Result<Option<NewPasskey>, Error> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(PasskeyFault::Refused(_)) => Ok(None),
+        Err(fault) => Err(Error::crypto(fault)),
     }
 }
 

@@ -17,6 +17,7 @@ use prokura_engine::{
 };
 use prokura_http::{Edge, Params, RequestOrigin, bearer_token, is_form};
 use prokura_jose::{Rejection, Secret, VerifiedToken};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The credentials of a client where `Authorization` is the shopper's.
@@ -28,17 +29,24 @@ const MAX_USID: usize = 66;
 pub(crate) struct Asked {
     query: Params,
     body: Params,
+    json: Map<String, Value>,
 }
 
 impl Asked {
     /// The value of `name`; `None` when it is absent or empty.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, SlasFault> {
-        match (self.query.one(name)?, self.body.one(name)?) {
+        let json = self.json(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        match (self.query.one(name)?, self.body.one(name)?.or(json)) {
             (Some(one), Some(other)) if one != other => Err(SlasFault::invalid_request(format!(
                 "Bad or missing request parameters. {name} is another one in the query than in the body."
             ))),
             (one, other) => Ok(one.or(other)),
         }
+    }
+
+    /// A member of a body that is JSON.
+    pub(crate) fn json(&self, name: &str) -> Option<&Value> {
+        self.json.get(name)
     }
 
     /// The same, for one that must be there.
@@ -120,15 +128,26 @@ impl FromRequest<Edge> for Call {
         } else {
             Params::parse("")
         };
-        Ok(Self { tenant, asked: Asked { query, body: form }, headers, origin, counted })
+        let json = if is_json(&headers) {
+            serde_json::from_slice(&body).map_err(|_| {
+                SlasFault::invalid_request("Bad or missing request parameters. The body is no JSON object.")
+            })?
+        } else {
+            Map::new()
+        };
+        Ok(Self { tenant, asked: Asked { query, body: form, json }, headers, origin, counted })
     }
 }
 
-/// User and password of an `Authorization` header, split at the first colon; `None` when there is none, or an empty one as
-/// storefronts of the original send it.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// User and password of an `Authorization` header, split at the first colon; `None` when there is none.
 pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, SlasFault> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next().filter(|value| !value.is_empty()) else { return Ok(None) };
+    let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|_| values.next().is_none()).ok_or_else(SlasFault::basic_failed)?;
     let Some((scheme, rest)) = text.split_once(' ') else { return Err(SlasFault::basic_failed()) };
     if !scheme.eq_ignore_ascii_case("basic") {

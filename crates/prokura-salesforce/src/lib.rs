@@ -25,6 +25,7 @@ mod settings;
 mod token;
 mod trusted;
 mod trusted_agent;
+mod webauthn;
 
 pub use settings::{client_settings, tenant_settings};
 
@@ -47,6 +48,7 @@ pub fn router(edge: Edge) -> Router {
         .merge(session_bridge::routes())
         .merge(token::routes())
         .merge(trusted::routes())
+        .merge(webauthn::routes())
         .merge(trusted_agent::routes())
         .merge(ocapi::routes())
         .merge(pages::routes())

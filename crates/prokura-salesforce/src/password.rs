@@ -31,7 +31,8 @@ async fn reset(State(edge): State<Edge>, call: Call) -> Result<StatusCode, SlasF
     Ok(StatusCode::OK)
 }
 
-fn challenge(call: &Call, party: &Party) -> Result<Option<String>, SlasFault> {
+/// What the end of an action is bound to.
+pub(crate) fn challenge(call: &Call, party: &Party) -> Result<Option<String>, SlasFault> {
     match call.asked.one("hint")? {
         Some(CROSS_DEVICE) => return Ok(None),
         Some(_) => return Err(SlasFault::invalid_request("Bad or missing request parameters. hint is cross_device.")),

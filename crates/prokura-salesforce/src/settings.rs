@@ -37,6 +37,8 @@ pub(crate) struct ClientSettings {
     pub(crate) callback_uris: Vec<String>,
     /// Whether codes have six digits instead of eight.
     pub(crate) is_six_digit_otp: bool,
+    /// The host its pages' passkeys belong to; empty where there are none.
+    pub(crate) passkey_host: String,
 }
 
 impl ClientSettings {

@@ -18,6 +18,7 @@ use prokura_domain::SiteId;
 use prokura_engine::{BeginGuest, DirectWish, EntityWish, Error, Granted, RedeemCode, Refresh, Refusal, Wishes};
 use prokura_http::Edge;
 use prokura_jose::Secret;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Refreshes under way.
@@ -52,8 +53,19 @@ async fn token(
 
 /// The token answer; of clients of hybrid auth with a session of the shop's own pages beside it.
 pub(crate) async fn answer(edge: &Edge, call: &Call, party: &Party, granted: &Granted) -> Result<Response, SlasFault> {
+    answer_with(edge, call, party, granted, |body| body).await
+}
+
+/// The same, in what `wrap` puts around it.
+pub(crate) async fn answer_with(
+    edge: &Edge,
+    call: &Call,
+    party: &Party,
+    granted: &Granted,
+    wrap: impl FnOnce(Value) -> Value,
+) -> Result<Response, SlasFault> {
     let body = token_response(&edge.engine, &call.tenant, granted, &party.client.scopes).await?;
-    let mut response = Json(body).into_response();
+    let mut response = Json(wrap(body)).into_response();
     if party.settings.hybrid_auth {
         let standing = granted.standing();
         let pages = edge.engine.bridge_to_pages(&call.tenant, standing, None, &call.origin).await?;

@@ -137,6 +137,9 @@ fn code(purpose: CodePurpose, language: Language, shop: &str) -> (String, String
         (Language::English, CodePurpose::Proof) => {
             ("Your confirmation code", format!("With this code you confirm at {shop} that it is you:"))
         }
+        (Language::English, CodePurpose::Passkey) => {
+            ("Your code for a passkey", format!("With this code you make a passkey at {shop}:"))
+        }
         (Language::German, CodePurpose::LogIn) => {
             ("Ihr Code zur Anmeldung", format!("Mit diesem Code melden Sie sich bei {shop} an:"))
         }
@@ -145,6 +148,12 @@ fn code(purpose: CodePurpose, language: Language, shop: &str) -> (String, String
         }
         (Language::German, CodePurpose::Proof) => {
             ("Ihr Bestätigungscode", format!("Mit diesem Code bestätigen Sie bei {shop}, dass Sie es sind:"))
+        }
+        (Language::German, CodePurpose::Passkey) => {
+            ("Ihr Code für einen Passkey", format!("Mit diesem Code legen Sie bei {shop} einen Passkey an:"))
+        }
+        (Language::French, CodePurpose::Passkey) => {
+            ("Votre code pour une clé d’accès", format!("Avec ce code, vous créez une clé d’accès chez {shop} :"))
         }
         (Language::French, CodePurpose::LogIn) => {
             ("Votre code de connexion", format!("Avec ce code, vous vous connectez chez {shop} :"))
@@ -270,6 +279,7 @@ mod tests {
             Topic::OneTimeCode(CodePurpose::LogIn),
             Topic::OneTimeCode(CodePurpose::Password),
             Topic::OneTimeCode(CodePurpose::Proof),
+            Topic::OneTimeCode(CodePurpose::Passkey),
             Topic::Invitation { company: company.clone(), invited_by: Some("Ann".to_owned()) },
             Topic::Invitation { company, invited_by: None },
         ];

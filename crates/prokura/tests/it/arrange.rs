@@ -64,7 +64,7 @@ impl World {
                 &tenant,
                 "sf",
                 ClientKind::Public,
-                "guest password refresh_token token_exchange authorization_code device_code session_bridge on_behalf one_time_code",
+                "guest password refresh_token token_exchange authorization_code device_code session_bridge on_behalf one_time_code passkey",
                 "",
                 policy,
             )

@@ -4,13 +4,14 @@
 use crate::arrange::{
     PASSWORD, World, client_id, customer, log_in, on_both_databases, origin, page_login, permit, secret,
 };
+use crate::authenticator::Authenticator;
 use prokura_domain::{ClientKind, CustomerId, CustomerState, Email, RefreshPolicy, Scopes, Standing};
 use prokura_engine::{
     ActAsAgent, Actor, AskForCode, AuthorizationRequest, Bearer, BeginGuest, BridgeToTokens, ClientChange,
     ClientCredentials, CodeDigits, CodePurpose, CodeWay, DevicePoll, DirectWish, Door, EntityWish, Error,
-    ExchangeToken, Granted, KnownBy, Manner, Membership, OnBehalf, Partner, PartnerIdentifier, PartnerIdp,
-    PartnerMetadata, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode, RedeemPartnerCode, ShownCode, SignUpRequest,
-    VisitorWish,
+    ExchangeToken, Granted, KnownBy, MadePasskey, Manner, Membership, OnBehalf, Partner, PartnerIdentifier, PartnerIdp,
+    PartnerMetadata, PasskeyLogIn, Profile, Progress, Prompt, PutPartnerIdp, RedeemCode, RedeemPartnerCode,
+    RelyingParty, ShownCode, SignUpRequest, VisitorWish,
 };
 use prokura_jose::{AccessToken, Algorithm, Secret, SecretHash, SigningKey, sign_jwt};
 use prokura_testkit::{Database, IdentityProvider};
@@ -50,8 +51,10 @@ fn concerns(door: Door, off: Off) -> bool {
         (_, Off::Tenant | Off::Client | Off::Grant) => true,
         (door, Off::Partner) => door == Door::PartnerCode,
         (Door::Guest | Door::GuestRefresh | Door::ClientCredentials, Off::Customer) => false,
-        (Door::Guest | Door::ClientCredentials | Door::OnBehalf | Door::OneTimeCode, Off::Session) => false,
-        (Door::OnBehalf | Door::OneTimeCode, Off::Customer) => true,
+        (Door::Guest | Door::ClientCredentials | Door::OnBehalf | Door::OneTimeCode | Door::Passkey, Off::Session) => {
+            false
+        }
+        (Door::OnBehalf | Door::OneTimeCode | Door::Passkey, Off::Customer) => true,
         (Door::GuestRefresh, Off::Session) => true,
         (
             Door::Refresh
@@ -81,7 +84,8 @@ fn concerns(door: Door, off: Off) -> bool {
             | Door::PartnerCode
             | Door::OnBehalf
             | Door::Agent
-            | Door::OneTimeCode,
+            | Door::OneTimeCode
+            | Door::Passkey,
             Off::Assignment | Off::Entity | Off::EntityForGood,
         ) => false,
     }
@@ -110,6 +114,8 @@ struct Keys {
     devices: Vec<Secret>,
     /// Who was sent which code, in the order they are used.
     digits: VecDeque<(&'static str, Secret)>,
+    /// Ann's passkey, and her user handle.
+    passkey: Option<(Authenticator, String)>,
 }
 
 async fn prepare(world: &mut World, door: Door) -> Keys {
@@ -140,9 +146,10 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         // Only the newest code of each counts.
         customer(world.engine(), &world.tenant, "dan@a.example").await;
         for email in ["dan@a.example", "ann@a.example"] {
-            digits.push_back((email, digits_of(world, email).await));
+            digits.push_back((email, digits_of(world, email, CodePurpose::LogIn).await));
         }
     }
+    let passkey = if door == Door::Passkey { Some(passkey(world, acting.standing()).await) } else { None };
     let from = origin();
     let pages = world.engine().bridge_to_pages(&world.tenant, acting.standing(), None, &from).await.unwrap();
     Keys {
@@ -150,6 +157,7 @@ async fn prepare(world: &mut World, door: Door) -> Keys {
         codes,
         devices,
         digits,
+        passkey,
         guest: guest.standing().clone(),
         guest_refresh: guest.refresh.unwrap().token,
         acting: acting.token,
@@ -276,9 +284,9 @@ fn redeem(keys: &mut Keys) -> RedeemCode {
 }
 
 /// A code that somebody was sent.
-async fn digits_of(world: &World, email: &str) -> Secret {
+async fn digits_of(world: &World, email: &str, purpose: CodePurpose) -> Secret {
     let request = AskForCode {
-        purpose: CodePurpose::LogIn,
+        purpose,
         client: client_id("sf"),
         is_client_proven: false,
         email: Email::parse(email).unwrap(),
@@ -295,6 +303,52 @@ async fn digits_of(world: &World, email: &str) -> Secret {
     world.server.advance(1);
     let is_code = |line: &&str| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit());
     secret(mails.last().and_then(|mail| mail.lines().find(is_code)).expect("a mail with a code"))
+}
+
+/// Where passkeys are made and used.
+fn pages() -> RelyingParty {
+    RelyingParty { host: "localhost".to_owned(), origins: vec!["http://localhost:3000".to_owned()] }
+}
+
+/// A passkey of ann's, made where she is logged in.
+async fn passkey(world: &World, here: &Standing) -> (Authenticator, String) {
+    let (engine, tenant, client, from) = (world.engine(), &world.tenant, client_id("sf"), origin());
+    let code = digits_of(world, "ann@a.example", CodePurpose::Passkey).await;
+    let shown = ShownCode {
+        purpose: CodePurpose::Passkey,
+        client: client.clone(),
+        email: None,
+        code: code.clone(),
+        site: None,
+        code_verifier: None,
+    };
+    let options = engine.begin_shop_passkey(tenant, &pages(), &shown, None, &from).await.unwrap();
+    let authenticator = Authenticator::new("localhost", "http://localhost:3000");
+    let credential = authenticator.make(&options["publicKey"]).to_string();
+    let made = MadePasskey {
+        client: &client,
+        code: &code,
+        credential: &credential,
+        name: "Laptop",
+        keep: here.session.as_ref(),
+    };
+    engine.add_shop_passkey(tenant, &pages(), &made, &from).await.unwrap();
+    (authenticator, options["publicKey"]["user"]["id"].as_str().unwrap().to_owned())
+}
+
+/// Shows ann's passkey.
+async fn show_passkey(world: &World, keys: &Keys) -> Result<Granted, Error> {
+    let (authenticator, handle) = keys.passkey.as_ref().expect("a passkey");
+    let (engine, tenant, client) = (world.engine(), &world.tenant, client_id("sf"));
+    let options = engine.begin_shop_passkey_login(tenant, &pages(), &client).await?;
+    let request = PasskeyLogIn {
+        client: &client,
+        credential: &authenticator.show(&options["publicKey"], handle).to_string(),
+        visitor: VisitorWish::New,
+        site: None,
+        manner: Manner::default(),
+    };
+    engine.log_in_by_shop_passkey(tenant, &pages(), &request, &origin()).await
 }
 
 /// The next of the codes that were sent.
@@ -403,6 +457,7 @@ async fn knock(world: &World, door: Door, keys: &mut Keys) -> Result<Granted, Er
             };
             engine.log_in_on_behalf(tenant, &request, &from).await
         }
+        Door::Passkey => show_passkey(world, keys).await,
         Door::OneTimeCode => engine.log_in_by_code(tenant, &shown(keys), &Manner::default(), &from).await,
         Door::PartnerToken => {
             engine.exchange_partner_token(tenant, bearer, &keys.partner, &keys.partner_token, &from).await
@@ -441,7 +496,8 @@ async fn switch_off(world: &World, door: Door, off: Off, keys: &Keys) {
                 | Door::Bridge
                 | Door::OnBehalf
                 | Door::Agent
-                | Door::OneTimeCode => &world.ann,
+                | Door::OneTimeCode
+                | Door::Passkey => &world.ann,
             };
             engine.set_customer_state(tenant, who, CustomerState::Inactive, &system, &from).await.unwrap();
         }

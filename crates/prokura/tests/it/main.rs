@@ -6,6 +6,7 @@ mod account;
 mod admin;
 mod admin_fuzz;
 mod arrange;
+mod authenticator;
 mod backchannel;
 mod backup;
 mod browser;

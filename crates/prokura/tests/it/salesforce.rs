@@ -6,6 +6,7 @@ mod bridge;
 mod codes;
 mod flows;
 mod limits;
+mod passkeys;
 mod rates;
 mod sdk;
 mod trusted;
@@ -102,7 +103,8 @@ impl Shop {
             name: id.to_owned(),
             kind,
             scopes: SCOPES.to_owned(),
-            grants: "guest password authorization_code refresh_token session_bridge on_behalf one_time_code".to_owned(),
+            grants: "guest password authorization_code refresh_token session_bridge on_behalf one_time_code passkey"
+                .to_owned(),
             refresh_policy,
             access_seconds: None,
             refresh_seconds: None,

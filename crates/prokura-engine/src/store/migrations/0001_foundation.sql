@@ -655,7 +655,7 @@ CREATE INDEX login_tokens_by_end ON login_tokens (expires_at);
 CREATE TABLE one_time_codes (
     tenant_id TEXT NOT NULL REFERENCES tenants (id),
     id TEXT NOT NULL,
-    purpose TEXT NOT NULL CHECK (purpose IN ('log_in', 'password', 'proof')),
+    purpose TEXT NOT NULL CHECK (purpose IN ('log_in', 'password', 'proof', 'passkey')),
     client_id TEXT NOT NULL,
     account_hash TEXT NOT NULL,
     customer_id TEXT,

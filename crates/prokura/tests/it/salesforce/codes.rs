@@ -56,7 +56,7 @@ impl Shop {
     }
 
     /// The code of the newest mail.
-    async fn newest_code(&self) -> String {
+    pub(super) async fn newest_code(&self) -> String {
         let mails = self.world.server.mails().await;
         // Mails are told apart by the second they were sent in.
         self.world.server.advance(1);
@@ -94,7 +94,19 @@ fn other_than(code: &str) -> String {
     digits.collect()
 }
 
-fn refused(answer: &Answer, status: u16, message: &str) {
+/// Ann sets up an app for codes.
+pub(super) async fn with_second_factor(shop: &Shop) {
+    let (engine, tenant) = (shop.world.engine(), &shop.world.tenant);
+    let cookie = page_login(engine, tenant, None, EMAIL, PASSWORD).await.unwrap().cookie;
+    engine.begin_totp(tenant, &cookie, &origin()).await.unwrap();
+    let setup = engine.totp_setup(tenant, &cookie).await.unwrap().unwrap();
+    let code = totp_of(&setup.secret).code_at(engine.now().seconds());
+    engine.confirm_totp(tenant, &cookie, &secret(&code), &origin()).await.unwrap();
+    shop.world.server.mails().await;
+    shop.world.server.advance(1);
+}
+
+pub(super) fn refused(answer: &Answer, status: u16, message: &str) {
     assert_eq!(answer.status, status, "{}", answer.text);
     let body = answer.json();
     assert_eq!(body["status_code"], status.to_string());
@@ -224,13 +236,7 @@ async fn s101_a_lock_that_came_after_the_code_holds(database: Database) {
 async fn s101_a_code_alone_is_not_enough_for_whoever_has_a_second_factor(database: Database) {
     let mut shop = Shop::on(database).await;
     let (engine, tenant) = (shop.world.engine().clone(), shop.world.tenant.clone());
-    let cookie = page_login(&engine, &tenant, None, EMAIL, PASSWORD).await.unwrap().cookie;
-    engine.begin_totp(&tenant, &cookie, &origin()).await.unwrap();
-    let setup = engine.totp_setup(&tenant, &cookie).await.unwrap().unwrap();
-    let code = totp_of(&setup.secret).code_at(engine.now().seconds());
-    engine.confirm_totp(&tenant, &cookie, &secret(&code), &origin()).await.unwrap();
-    shop.world.server.mails().await;
-    shop.world.server.advance(1);
+    with_second_factor(&shop).await;
 
     let code = shop.mailed_code(EMAIL, &[]).await;
     refused(&shop.show(&code, &[("login_id", EMAIL)]).await, 401, "Authorization failed.");
