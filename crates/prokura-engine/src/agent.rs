@@ -13,7 +13,7 @@ use crate::{
     session_context::{fresh, wanted_site},
     store::{AuthorizationRow, NewSession, Tx},
 };
-use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, Scope, SessionId, SiteId};
+use prokura_domain::{CustomerId, CustomerKind, CustomerState, Email, Scope, SiteId};
 use prokura_jose::{ActorClaim, SecretHash};
 
 /// How long an agent acts for somebody without logging in again, in seconds.
@@ -158,11 +158,10 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Draft, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let session = self.new_session_id(now)?;
         let sites = tx.sites(&tenant.id).await?;
         let wishes = Wishes { site: request.site.clone(), ..Wishes::default() };
         let visitor = self.settle_visitor(tx, tenant, &request.visitor, None, now).await?;
-        let address = origin.address.map(|address| address.to_string());
         let new = NewSession {
             id: &session,
             client: &request.code.client,
@@ -170,13 +169,11 @@ impl Engine {
             visitor: visitor.as_ref(),
             site: wanted_site(&sites, &wishes).map(|site| &site.id),
             door: Door::Agent.verb(),
-            is_entity_locked: false,
             authenticated_at: None,
             proven: None,
             expires_at: now.plus_seconds(SECONDS.into()),
             look_at: None,
-            user_agent: origin.user_agent.as_deref(),
-            address: address.as_deref(),
+            origin,
         };
         let context = fresh(&session, None, &sites, &wishes, now);
         let holder = Holder::NewGuest { session: &new, context: &context };

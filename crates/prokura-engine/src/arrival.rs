@@ -168,8 +168,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<SessionId, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
-        let address = origin.address.map(|address| address.to_string());
+        let session = self.new_session_id(now)?;
         let new = NewSession {
             id: &session,
             client: arrival.client,
@@ -177,14 +176,12 @@ impl Engine {
             visitor: Some(arrival.visitor),
             site: arrival.site,
             door: arrival.door.verb(),
-            is_entity_locked: false,
             // Whom somebody else vouches for proved nothing here.
             authenticated_at: arrival.proven.map(|_| now),
             proven: arrival.proven,
             expires_at: arrival.expires_at,
             look_at: None,
-            user_agent: origin.user_agent.as_deref(),
-            address: address.as_deref(),
+            origin,
         };
         tx.insert_session(&tenant.id, &new, now).await?;
         let sites = tx.sites(&tenant.id).await?;

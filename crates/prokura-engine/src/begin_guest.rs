@@ -54,7 +54,7 @@ impl Engine {
 
     async fn begin_guest_once(&self, tenant: &Tenant, request: &BeginGuest, origin: &Origin) -> Result<Granted, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let session = self.new_session_id(now)?;
         let sites = self.store.read().await?.sites(&tenant.id).await?;
         let mut tx = self.store.write_for(origin).await?;
         let draft = self.begin_guest_in(&mut tx, tenant, request, (&session, &sites), origin).await?;
@@ -72,7 +72,6 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Draft, Error> {
         let now = self.clock.now();
-        let address = origin.address.map(|address| address.to_string());
         let visitor = self.settle_visitor(tx, tenant, &request.visitor, None, now).await?;
         let guest_refresh = tenant.settings.lifetimes.guest_refresh;
         let seconds = request.manner.lives.map_or(guest_refresh, |lives| lives.guest_refresh);
@@ -83,13 +82,11 @@ impl Engine {
             visitor: visitor.as_ref(),
             site: wanted_site(sites, &request.wishes).map(|site| &site.id),
             door: Door::Guest.verb(),
-            is_entity_locked: false,
             authenticated_at: None,
             proven: None,
             expires_at: now.plus_seconds(seconds.into()),
             look_at: None,
-            user_agent: origin.user_agent.as_deref(),
-            address: address.as_deref(),
+            origin,
         };
         let context = fresh(session, None, sites, &request.wishes, now);
         let order = Order {

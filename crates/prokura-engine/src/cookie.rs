@@ -150,8 +150,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<SessionId, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
-        let address = origin.address.map(|address| address.to_string());
+        let session = self.new_session_id(now)?;
         let pages: ClientId = PAGES.parse().map_err(Error::crypto)?;
         let new = NewSession {
             id: &session,
@@ -160,13 +159,11 @@ impl Engine {
             visitor: None,
             site: None,
             door: VERB,
-            is_entity_locked: false,
             authenticated_at: Some(now),
             proven: Some(entrance.proven),
             expires_at,
             look_at: Some(now.plus_seconds(tenant.settings.lifetimes.page_idle.into())),
-            user_agent: origin.user_agent.as_deref(),
-            address: address.as_deref(),
+            origin,
         };
         tx.insert_session(&tenant.id, &new, now).await?;
         Ok(session)

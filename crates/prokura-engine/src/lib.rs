@@ -169,7 +169,7 @@ use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 use passwords::Passwords;
 use prokura_credentials::LeakedPasswords;
-use prokura_domain::{Clock, Entropy, IpPrefix, TenantId, Timestamp};
+use prokura_domain::{Clock, Entropy, IpPrefix, SessionId, TenantId, Timestamp};
 use prokura_jose::{MasterKey, TokenVerifier, VerifiedToken, dpop::NonceSource};
 use std::{
     collections::HashMap,
@@ -358,6 +358,10 @@ impl Engine {
     /// A new time-ordered id (RFC 9562, version 7) of 32 hexadecimal digits.
     pub(crate) fn new_id(&self, now: Timestamp) -> Result<String, Error> {
         Ok(self.new_uuid(now)?.simple().to_string())
+    }
+
+    pub(crate) fn new_session_id(&self, now: Timestamp) -> Result<SessionId, Error> {
+        self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)
     }
 
     /// A new time-ordered id, to be spelled by the caller.

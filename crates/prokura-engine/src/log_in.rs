@@ -356,8 +356,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<SessionId, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
-        let address = origin.address.map(|address| address.to_string());
+        let session = self.new_session_id(now)?;
         let new = NewSession {
             id: &session,
             client,
@@ -365,13 +364,11 @@ impl Engine {
             visitor: None,
             site: None,
             door: entrance.door.verb(),
-            is_entity_locked: false,
             authenticated_at: Some(now),
             proven: entrance.proof.map(|_| Proven::Password),
             expires_at: now.plus_seconds(tenant.settings.lifetimes.session.into()),
             look_at: None,
-            user_agent: origin.user_agent.as_deref(),
-            address: address.as_deref(),
+            origin,
         };
         tx.insert_session(&tenant.id, &new, now).await?;
         Ok(session)

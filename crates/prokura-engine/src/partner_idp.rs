@@ -527,12 +527,10 @@ pub(crate) mod tests {
                 visitor: None,
                 site: None,
                 door: "guest.begin",
-                is_entity_locked: false,
                 authenticated_at: None,
                 proven: None,
                 expires_at: until,
-                user_agent: None,
-                address: None,
+                origin: &Origin::local("test"),
                 look_at: None,
             };
             tx.insert_session(&tenant.id, &session, now).await.unwrap();

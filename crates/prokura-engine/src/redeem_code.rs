@@ -127,7 +127,7 @@ impl Engine {
         if !tx.exchange_authorization(&tenant.id, &row.id, now.plus_seconds(REMEMBER_SECONDS), now).await? {
             return Err(Refusal::InvalidGrant.into());
         }
-        let session = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let session = self.new_session_id(now)?;
         let sites = tx.sites(&tenant.id).await?;
         let guest = BeginGuest {
             client: row.client.clone(),

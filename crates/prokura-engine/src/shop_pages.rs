@@ -158,7 +158,7 @@ impl Engine {
         origin: &Origin,
     ) -> Result<ShopVisit, Error> {
         let now = self.clock.now();
-        let session: SessionId = self.new_uuid(now)?.to_string().parse().map_err(Error::crypto)?;
+        let session = self.new_session_id(now)?;
         let sites = tx.sites(&tenant.id).await?;
         let was_guest = before.as_ref().is_some_and(|row| row.customer.is_none());
         let visitor = before.as_ref().filter(|_| was_guest).and_then(|row| row.visitor.clone());

@@ -144,10 +144,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// User and password of an `Authorization` header, split at the first colon; `None` when there is none.
+/// User and password of an `Authorization` header, split at the first colon; `None` when there is none, or an empty one as
+/// storefronts of the original send it.
 pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, SlasFault> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next().filter(|value| !value.is_empty()) else { return Ok(None) };
     let text = value.to_str().ok().filter(|_| values.next().is_none()).ok_or_else(SlasFault::basic_failed)?;
     let Some((scheme, rest)) = text.split_once(' ') else { return Err(SlasFault::basic_failed()) };
     if !scheme.eq_ignore_ascii_case("basic") {

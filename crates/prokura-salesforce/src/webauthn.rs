@@ -88,8 +88,8 @@ async fn finish(State(edge): State<Edge>, call: Call) -> Result<StatusCode, Slas
 
 /// What the shopper is logged in with, where a public client says it. A private one has another use for the header.
 fn here(edge: &Edge, call: &Call, party: &Party) -> Result<Option<Arc<VerifiedToken>>, SlasFault> {
-    let is_told = !party.is_private() && call.headers.contains_key(http::header::AUTHORIZATION);
-    if is_told { call.bearer(edge).map(Some) } else { Ok(None) }
+    let is_told = call.headers.get(http::header::AUTHORIZATION).is_some_and(|value| !value.is_empty());
+    if is_told && !party.is_private() { call.bearer(edge).map(Some) } else { Ok(None) }
 }
 
 async fn begin_login(State(edge): State<Edge>, call: Call) -> Result<Json<Value>, SlasFault> {

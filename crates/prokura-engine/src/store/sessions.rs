@@ -1,7 +1,7 @@
 //! Sessions and token families: who is here, and for whom.
 
 use super::{Reader, StoreError, Tx, params};
-use crate::{account::OwnSession, assurance::Proven};
+use crate::{Origin, account::OwnSession, assurance::Proven};
 use prokura_domain::{
     ActingFor, AssignmentId, ClientId, CustomerId, FamilyId, GrantId, LegalEntityId, PartnerIdpId, SessionId, SiteId,
     TenantId, Timestamp, VisitorId,
@@ -34,14 +34,12 @@ pub(crate) struct NewSession<'a> {
     pub(crate) visitor: Option<&'a VisitorId>,
     pub(crate) site: Option<&'a SiteId>,
     pub(crate) door: &'a str,
-    pub(crate) is_entity_locked: bool,
     pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) proven: Option<Proven>,
     pub(crate) expires_at: Timestamp,
     /// When to look whether it ran out; `None` for sessions without ID tokens, where nobody would have to be told.
     pub(crate) look_at: Option<Timestamp>,
-    pub(crate) user_agent: Option<&'a str>,
-    pub(crate) address: Option<&'a str>,
+    pub(crate) origin: &'a Origin,
 }
 
 /// A session that may have run out.
@@ -402,7 +400,7 @@ impl Tx<'_> {
             "INSERT INTO sessions (tenant_id, id, client_id, customer_id, site_id, door, is_entity_locked,
                                    authenticated_at, amr, state, state_at, expires_at, user_agent, address, created_at,
                                    look_at, visitor_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13, 'active', $9, $10, $11, $12, $9, $14, $15)",
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $12, 'active', $8, $9, $10, $11, $8, $13, $14)",
             params![
                 tenant,
                 session.id,
@@ -410,12 +408,11 @@ impl Tx<'_> {
                 session.customer,
                 session.site,
                 session.door,
-                session.is_entity_locked,
                 session.authenticated_at,
                 now,
                 session.expires_at,
-                session.user_agent,
-                session.address,
+                session.origin.user_agent.as_deref(),
+                session.origin.address.map(|address| address.to_string()),
                 session.proven.map(Proven::amr),
                 session.look_at,
                 session.visitor

@@ -2,8 +2,7 @@
 // say where the service is, as a public and as a private client.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mailedAfter, toldAfter } from "./codes.mjs";
 
 // The package's entry for ES modules does not load in Node.
 const require = createRequire(import.meta.url);
@@ -170,16 +169,6 @@ async function asPrivate(where) {
   assert.equal(place(trusted.access_token, 5), "tsob:ts_ext_on_behalf_of");
 }
 
-// What is not there yet comes with the server's next round.
-async function soon(look) {
-  for (let tries = 0; tries < 300; tries += 1) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return assert.fail("nothing came");
-}
-
 async function withoutPassword(where) {
   const slasClient = slas(env.SLAS_PRIVATE_CLIENT_ID, where);
   const credentials = { clientSecret: env.SLAS_CLIENT_SECRET };
@@ -191,11 +180,10 @@ async function withoutPassword(where) {
 
   // The shop's own server is told the code and passes it on.
   const callbackURI = env.SLAS_PASSWORDLESS_CALLBACK;
-  const told = async () => (await fetch(new URL("/told", callbackURI))).json();
-  const before = (await told()).length;
-  const asked = await ask({ ...common, mode: "callback", callbackURI, registerCustomer: false });
-  assert.equal(asked.status, 200);
-  const call = await soon(async () => (await told()).at(before));
+  const call = await toldAfter(async () => {
+    const asked = await ask({ ...common, mode: "callback", callbackURI, registerCustomer: false });
+    assert.equal(asked.status, 200);
+  });
   assert.equal(call.email_id, shopper.username);
   const buyer = await enter(call.token, { dnt: true });
   isRegistered(buyer);
@@ -206,12 +194,9 @@ async function withoutPassword(where) {
 
   // Or a mail brings it, to somebody new as well.
   const newcomer = `${Buffer.from(guest.usid).toString("hex").slice(0, 20)}@n.example`;
-  await ask({ userid: newcomer, mode: "email", registerCustomer: true, firstName: "Nora", lastName: "Neu", email: newcomer });
-  const code = await soon(async () => {
-    const mails = (await readdir(env.MAIL_FOLDER)).filter((name) => name.endsWith(".eml"));
-    const texts = await Promise.all(mails.map((name) => readFile(join(env.MAIL_FOLDER, name), "utf8")));
-    return texts.find((text) => text.includes(newcomer))?.match(/^\d{8}\r?$/m)?.[0].trim();
-  });
+  const names = { firstName: "Nora", lastName: "Neu", email: newcomer };
+  const code = await mailedAfter(newcomer, () =>
+    ask({ userid: newcomer, mode: "email", registerCustomer: true, ...names }));
   const made = await enter(code);
   assert.equal(place(made.access_token, 2), "uidn:Nora Neu");
   await fails(() => ask({ ...common, mode: "sms" }).then((response) => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { build } from "esbuild";
 import { open, walk } from "./browser.mjs";
+import { mailedAfter, toldAfter } from "./codes.mjs";
 
 const env = process.env;
 const redirectURI = env.SLAS_REDIRECT_URI;
@@ -43,7 +44,7 @@ const server = createServer((asked, answer) => {
     passOn(asked, answer, asked.url.slice(proxy.length), {});
   } else if (asked.url.startsWith(secret)) {
     // What stands in `Authorization` of a login is the shopper's; the bearer token of a logout is theirs, too.
-    const isToken = asked.url.includes("/oauth2/token");
+    const isToken = /\/oauth2\/(token|passwordless\/(login|token)|password\/(reset|action))/.test(asked.url);
     const isAgent = asked.url.includes("/oauth2/trusted-agent/token");
     const proof = isToken ? { authorization: `Basic ${basic}` } : isAgent ? { _sfdc_client_auth: basic } : {};
     passOn(asked, answer, asked.url.slice(secret.length), proof);
@@ -168,18 +169,54 @@ async function acts(context, options) {
   await page.close();
 }
 
-const { context, close } = await open({ serves: false });
-try {
-  await shops(context, { clientId: env.SLAS_CLIENT_ID });
-  await acts(context, { clientId: env.SLAS_CLIENT_ID });
+/** The browser of somebody else. */
+async function afresh(context) {
   await context.clearCookies();
   const page = await tab(context, { clientId: env.SLAS_CLIENT_ID });
   await page.evaluate(() => localStorage.clear());
   await page.close();
+}
+
+/** Who forgot the password logs in by a code, and chooses another one by another code. */
+async function forgot(context, options) {
+  const page = await tab(context, options);
+  const guest = await ready(page);
+  const isPrivate = options.clientId === env.SLAS_PRIVATE_CLIENT_ID;
+  if (isPrivate) {
+    const asked = { userid: shopper.username, callbackURI: env.SLAS_PASSWORDLESS_CALLBACK, register_customer: false };
+    const call = await toldAfter(() =>
+      page.evaluate((asked) => window.auth.authorizePasswordless(asked).then(() => true), asked));
+    await page.evaluate((code) => window.auth.getPasswordLessAccessToken({ pwdlessLoginToken: code }), call.token);
+    const buyer = await ready(page);
+    assert.deepEqual([buyer.customer_type, buyer.usid], ["registered", guest.usid]);
+  }
+  const before = (await ready(page)).refresh_token;
+  const code = await mailedAfter(shopper.username, () =>
+    page.evaluate((user_id) => window.auth.getPasswordResetToken({ user_id, mode: "email" }).then(() => true), shopper.username));
+  shopper.password = `${shopper.password}, and another one`;
+  const chosen = { user_id: shopper.username, pwd_action_token: code, new_password: shopper.password };
+  await page.evaluate((chosen) => window.auth.resetPassword(chosen), chosen);
+  if (isPrivate) assert.equal((await pageOf({ refresh_token: before })).kind, "guest", "what was before is over");
+  await aSecond();
+  await logIn(page);
+  assert.equal((await ready(page)).customer_type, "registered");
+  await page.evaluate(() => window.auth.logout());
+  await page.close();
+}
+
+const { context, close } = await open({ serves: false });
+try {
+  await shops(context, { clientId: env.SLAS_CLIENT_ID });
+  await acts(context, { clientId: env.SLAS_CLIENT_ID });
+  await afresh(context);
   await aSecond();
   const privateClient = { enablePWAKitPrivateClient: true, privateClientProxyEndpoint: `${shop}/mobify/slas/private` };
   await shops(context, { clientId: env.SLAS_PRIVATE_CLIENT_ID, ...privateClient });
   await acts(context, { clientId: env.SLAS_PRIVATE_CLIENT_ID, ...privateClient });
+  await afresh(context);
+  await forgot(context, { clientId: env.SLAS_PRIVATE_CLIENT_ID, ...privateClient });
+  await afresh(context);
+  await forgot(context, { clientId: env.SLAS_CLIENT_ID });
 } finally {
   await close();
   server.close();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     AddressBody, AssignmentDetails, AuditEvent, CreateLegalEntity, Group, GroupDetails, GroupTemplate,
-    LegalEntityDetails, LocationDetails, NewAssignment, Outcome, Profile, PutCategory, PutGroup, PutLocation,
+    LegalEntityDetails, LocationDetails, NewAssignment, Origin, Outcome, Profile, PutCategory, PutGroup, PutLocation,
     Registration, Segment, SegmentItem, SegmentMember, SegmentViewer, assurance::Proven, one_time_codes::CodePurpose,
     one_time_link::Purpose,
 };
@@ -173,13 +173,11 @@ pub(super) fn session<'a>(session: &'a SessionId, customer: &'a prokura_domain::
         visitor: None,
         site: None,
         door: "password",
-        is_entity_locked: false,
         authenticated_at: Some(NOW),
         proven: Some(Proven::Password),
         expires_at: LATER,
         look_at: Some(NOW),
-        user_agent: None,
-        address: None,
+        origin: Box::leak(Box::new(Origin::local("test"))),
     }
 }
 
