@@ -25,9 +25,9 @@ const SCOPES: &str = "sfcc.shopper-products sfcc.shopper-categories sfcc.shopper
                       sfcc.shopper-customers.register sfcc.shopper-myaccount.rw sfcc.shopper-baskets-orders.rw \
                       sfcc.session_bridge";
 const PUBLIC_GRANTS: &str = "guest password authorization_code refresh_token session_bridge";
-/// What only a client with a secret may do: speak for a shopper without their password.
-const TRUSTED_GRANT: &str = "on_behalf";
-const TRUSTED_SCOPE: &str = "sfcc.ts_ext_on_behalf_of";
+/// What only a client with a secret may do: speak for a shopper without their password, or by a code that they were sent.
+const TRUSTED_GRANTS: &str = "on_behalf one_time_code";
+const TRUSTED_SCOPES: &str = "sfcc.ts_ext_on_behalf_of sfcc.ta_ext_on_behalf_of sfcc.pwdless_login";
 
 /// The tenant with the dialect switched on.
 pub(super) async fn speak(engine: &Engine, tenant: Arc<Tenant>, origin: &Origin) -> anyhow::Result<Arc<Tenant>> {
@@ -68,8 +68,8 @@ pub(super) fn clients() -> anyhow::Result<[(CreateClient, (&'static str, &'stati
         "demo-classic",
         ClientKind::Confidential,
         RefreshPolicy::Reuse,
-        format!("{PUBLIC_GRANTS} {TRUSTED_GRANT}"),
-        format!("{SCOPES} {TRUSTED_SCOPE}"),
+        format!("{PUBLIC_GRANTS} {TRUSTED_GRANTS}"),
+        format!("{SCOPES} {TRUSTED_SCOPES}"),
     )?;
     Ok([(head, ("SLAS_CLIENT_ID", "")), (classic, ("SLAS_PRIVATE_CLIENT_ID", "SLAS_CLIENT_SECRET"))])
 }
