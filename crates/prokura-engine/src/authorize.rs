@@ -161,6 +161,8 @@ pub struct AuthorizationAnswer {
     pub state: Option<String>,
     /// The code, or the error (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6, RFC 8707 section 2).
     pub outcome: Result<Secret, &'static str>,
+    /// What a dialect's client is told beside it, instead of the issuer.
+    pub told: Option<Vec<(String, String)>>,
 }
 
 impl AuthorizationRow {
@@ -173,6 +175,7 @@ impl AuthorizationRow {
             redirect_uri: self.request.redirect_uri.clone(),
             response_mode: self.request.response_mode,
             state: self.request.state.clone(),
+            told: self.request.direct.as_ref().and_then(|direct| direct.told(&outcome)),
             outcome,
         }
     }
@@ -362,6 +365,7 @@ impl Engine {
         if !row.has_consented && self.needs_consent(&mut tx, tenant, &row, &client, &there.customer).await? {
             return self.stop_at(tx, tenant, row, Progress::Consent, "consent_required").await;
         }
+        self.name_visitor(&mut tx, tenant, &mut row, &there.customer, now).await?;
         let code = Secret::generate(&*self.entropy, CODE_PREFIX)?;
         let hash = SecretHash::of(code.expose());
         let until = now.plus_seconds(CODE_SECONDS);

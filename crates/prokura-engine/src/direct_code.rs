@@ -33,6 +33,20 @@ pub enum Purpose {
     LogIn,
     /// Nobody yet: it goes with the proof of a session of a shop's own pages.
     Bridge,
+    /// Whoever logs in on our own pages.
+    Pages,
+}
+
+/// How a dialect's client hears where a login on pages ended.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Told {
+    /// What the dialect calls the issuer.
+    pub issuer: String,
+    /// What it calls the visitor's name.
+    pub visitor_as: String,
+    /// The scopes as they were asked for, handed back beside a code.
+    #[serde(default)]
+    pub scope: Option<String>,
 }
 
 /// What is kept with a code that no page gave out.
@@ -45,6 +59,9 @@ pub struct Direct {
     /// The storefront; `None` where that is said when it is redeemed.
     #[serde(default)]
     pub site: Option<String>,
+    /// How the client hears of it; `None` where the code is handed out at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
 }
 
 /// Whom and where a client that redeems a code believes it to be for.
@@ -200,6 +217,7 @@ impl Engine {
                 purpose,
                 visitor: visitor.to_string(),
                 site: order.site.as_ref().map(ToString::to_string),
+                told: None,
             }),
             ..AuthorizationRequest::default()
         };

@@ -29,6 +29,7 @@ mod cursor;
 mod customer;
 mod device;
 mod direct_code;
+mod direct_login;
 mod dpop;
 mod email_change;
 mod entity_lock;
@@ -114,7 +115,8 @@ pub use company::{
 pub use cookie::{PageLogin, PageSession};
 pub use customer::{CreateCustomer, Customer, CustomerChange, NewPassword, Profile};
 pub use device::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS, DeviceGrant, DevicePoll, WaitingDevice};
-pub use direct_code::{CodeOrder, DirectCode, DirectWish};
+pub use direct_code::{CodeOrder, DirectCode, DirectWish, Told};
+pub use direct_login::DirectLogin;
 pub use dpop::{KeyProof, KeyRefusal};
 pub use email_change::ChangeEmail;
 pub use error::{Error, Fault, FieldFault, Refusal, Unverified};

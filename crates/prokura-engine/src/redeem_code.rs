@@ -71,6 +71,14 @@ impl Engine {
         if !tx.exchange_authorization(&tenant.id, &row.id, now.plus_seconds(REMEMBER_SECONDS), now).await? {
             return Err(Refusal::InvalidGrant.into());
         }
+        let begun = match direct.as_ref().filter(|direct| direct.purpose == Purpose::Pages) {
+            Some(direct) => {
+                let from = (&row.client, session, &customer);
+                Some(self.begin_shop_session_of(&mut tx, tenant, (direct, direct.site(request)), from, origin).await?)
+            }
+            None => None,
+        };
+        let session = begun.as_ref().unwrap_or(session);
         if let Some(direct) = &direct {
             self.settle_direct_session(&mut tx, tenant, direct, (session, &customer), now).await?;
         }

@@ -1,8 +1,10 @@
-//! `GET authorize` and `POST login`: a code for a visitor, or for whoever has the password, in the query of a redirect.
+//! `GET authorize` and `POST login`: a code for a visitor, or for whoever has the password, in the query of a redirect; and
+//! the way to a login elsewhere.
 
 use crate::{
     call::{Call, Party, basic},
     fault::SlasFault,
+    idp,
 };
 use axum::{
     Router,
@@ -18,6 +20,10 @@ use prokura_http::Edge;
 
 /// Where SLAS answers.
 pub(crate) const BASE: &str = "/shopper/auth/v1/organizations/{organization}/oauth2";
+/// The hint for our own pages, which no hint is, too; the dialect says so of shoppers who have their account here.
+const PAGES: &str = "ecom";
+/// What the original's SDK sends as hint of whoever gives it none.
+const NO_HINT: &str = "undefined";
 /// The longest values, in characters.
 const MAX_STATE: usize = 512;
 const MAX_REDIRECT_URI: usize = 256;
@@ -45,19 +51,19 @@ async fn authorize_bridge(State(edge): State<Edge>, call: Call) -> Result<Respon
 
 async fn begin(edge: &Edge, call: &Call, hint: Option<&str>) -> Result<Response, SlasFault> {
     let party = call.announced(edge).await?;
+    if call.asked.needed("response_type")? != "code" {
+        return Err(SlasFault::invalid_request("Bad or missing request parameters. response_type is code."));
+    }
     let is_bridge = match hint {
         Some("guest") => false,
         Some("sb-guest" | "sb-user") => true,
+        None | Some(PAGES | NO_HINT) => return idp::to_pages(edge, call, &party).await,
         Some(_) => {
             let message =
                 "The hint names no identity provider of this tenant; guest, sb-guest and sb-user are offered.";
             return Err(SlasFault::invalid_request(message));
         }
-        None => return Err(SlasFault::invalid_request("No identity provider is preferred; hint=guest is offered.")),
     };
-    if call.asked.needed("response_type")? != "code" {
-        return Err(SlasFault::invalid_request("Bad or missing request parameters. response_type is code."));
-    }
     let order = order(edge, call, &party).await?;
     let code = edge.engine.offer_guest_code(&call.tenant, &order, is_bridge).await?;
     redirect(call, &order.redirect_uri, &code)

@@ -12,6 +12,7 @@ mod call;
 mod cors;
 mod ending;
 mod fault;
+mod idp;
 mod ocapi;
 mod otp;
 mod pages;

@@ -256,6 +256,24 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
+    /// Notes what has become clear since the request arrived; `false` when it is over.
+    pub(crate) async fn amend_authorization(
+        &mut self,
+        tenant: &TenantId,
+        id: &AuthorizationId,
+        request: &AuthorizationRequest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE authorizations SET request_json = $3
+                  WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND expires_at > $4",
+                params![tenant, id, to_json(request)?, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// Gives the code out; `false` when it is over, has one already, or somebody else logged in meanwhile.
     pub(crate) async fn fulfil_authorization(
         &mut self,

@@ -524,6 +524,30 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A session takes over how another one of the same customer was come by: when and how they proved who they are,
+    /// who vouched for them, and the company it is locked to. `false` when the other one is over.
+    pub(crate) async fn inherit_session(
+        &mut self,
+        tenant: &TenantId,
+        session: &SessionId,
+        (from, customer): (&SessionId, &CustomerId),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE sessions SET
+                    (authenticated_at, amr, partner_idp_id, is_entity_locked, locked_entity_id) =
+                        (SELECT o.authenticated_at, o.amr, o.partner_idp_id, o.is_entity_locked, o.locked_entity_id
+                           FROM sessions o WHERE o.tenant_id = $1 AND o.id = $3)
+                  WHERE tenant_id = $1 AND id = $2 AND customer_id = $4 AND state = 'active'
+                    AND EXISTS (SELECT 1 FROM sessions o WHERE o.tenant_id = $1 AND o.id = $3 AND o.customer_id = $4
+                                                           AND o.state = 'active' AND o.expires_at > $5)",
+                params![tenant, session, from, customer, now],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
     /// Locks a session to a company, or to nobody; `false` when it is over or locked already.
     pub(crate) async fn lock_session(
         &mut self,

@@ -7,9 +7,9 @@ mod statements;
 
 use super::{NewCustomer, Store, StoreError, Tx, driver::Driver, params};
 use crate::{
-    AddressBody, AssignmentDetails, ContactFilter, GroupFilter, ItemFilter, JoinState, LegalEntityFilter,
-    LocationFilter, MemberFilter, Profile, SegmentFilter, assurance::Proven, feed::Feed, one_time_codes::CodePurpose,
-    one_time_link::Purpose, store::DatabaseConfig, store::Reader,
+    AddressBody, AssignmentDetails, AuthorizationRequest, ContactFilter, GroupFilter, ItemFilter, JoinState,
+    LegalEntityFilter, LocationFilter, MemberFilter, Profile, SegmentFilter, assurance::Proven, feed::Feed,
+    one_time_codes::CodePurpose, one_time_link::Purpose, store::DatabaseConfig, store::Reader,
 };
 use prokura_domain::{AssignmentKind, CustomerKind, CustomerState, Email, SegmentItemKind, TenantId, Timestamp};
 use prokura_jose::{SecretHash, TokenVerifier};
@@ -382,6 +382,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     verify_email(tenant, &id("ann"), LATER);
     bind_authorization(tenant, &id("au-1"), &id("s-2"), NOW);
     lock_session(tenant, &cast.session, Some(&id("le-1")));
+    inherit_session(tenant, &cast.session, (&id("s-2"), &id("ann")), NOW);
     bind_family(tenant, &cast.family, &id("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
     cancel_authorization(tenant, &id("au-1"), NOW);
     choose_for_authorization(tenant, &id("au-1"), &cast.session, Some(&id("le-1")), NOW);
@@ -394,6 +395,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     use_device(tenant, &cast.older_token, NOW);
     delete_cookie_session(tenant, &cast.token);
     exchange_authorization(tenant, &id("au-2"), LATER, NOW);
+    amend_authorization(tenant, &id("au-1"), &AuthorizationRequest { scope: "amended".to_owned(), ..AuthorizationRequest::default() }, NOW);
     fulfil_authorization(tenant, &id("au-1"), &cast.session, &SecretHash::of("other"), LATER, NOW);
     insert_authorization(tenant, &authorization(None, if cast.is_stranger { "au-1" } else { "au-9" }), NOW);
     insert_cookie_session(tenant, &cast.unused_token, &cast.session, LATER, LATER, NOW);

@@ -16,7 +16,10 @@ pub(crate) fn redirect(tenant: &Tenant, answer: &AuthorizationAnswer) -> Respons
     if let Some(state) = &answer.state {
         pairs.push(("state", state));
     }
-    pairs.push(("iss", &tenant.issuer));
+    match &answer.told {
+        Some(told) => pairs.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+        None => pairs.push(("iss", &tenant.issuer)),
+    }
     match answer.response_mode {
         ResponseMode::Query => see_other(&with_query(&answer.redirect_uri, &pairs)),
         ResponseMode::FormPost => form(&answer.redirect_uri, &pairs),

@@ -40,7 +40,7 @@ async fn authorize(web: &Web, visit: &Visit, params: &Params) -> Response {
         }
         Err(Stop::Wrong(Wrong::Answer { redirect_uri, response_mode, state, error })) => {
             let outcome = Err(error);
-            redirect(&visit.tenant, &AuthorizationAnswer { redirect_uri, response_mode, state, outcome })
+            redirect(&visit.tenant, &AuthorizationAnswer { redirect_uri, response_mode, state, outcome, told: None })
         }
         Err(Stop::Broken(error)) => visit.broken(error),
     }

@@ -2,6 +2,7 @@
 // say where the service is, as a public and as a private client.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { open, visit } from "./browser.mjs";
 import { mailedAfter, toldAfter } from "./codes.mjs";
 
 // The package's entry for ES modules does not load in Node.
@@ -204,10 +205,49 @@ async function withoutPassword(where) {
   }), 400);
 }
 
+/** A login elsewhere, in a real browser: as a public and as a private client, by the way the tenant prefers and by its name. */
+async function elsewhere(where) {
+  const { context, close } = await open();
+  const clientSecret = env.SLAS_CLIENT_SECRET;
+  try {
+    for (const [clientId, privateClient, hint] of [
+      [env.SLAS_CLIENT_ID, false, "ecom"],
+      [env.SLAS_PRIVATE_CLIENT_ID, true, "ecom"],
+      [env.SLAS_CLIENT_ID, false, undefined],
+    ]) {
+      const slasClient = slas(clientId, where);
+      const guest = privateClient
+        ? await helpers.loginGuestUserPrivate({ slasClient, parameters: {}, credentials: { clientSecret } })
+        : await helpers.loginGuestUser({ slasClient, parameters: { redirectURI } });
+      const parameters = { redirectURI, usid: guest.usid, hint };
+      const { url, codeVerifier } = await helpers.authorizeIDP({ slasClient, parameters, privateClient });
+      const end = await visit(context, url, "le-1");
+      const { code, usid } = helpers.getCodeAndUsidFromUrl(end.href);
+      assert.equal(usid, guest.usid, "the visitor keeps their name");
+      const buyer = await helpers.loginIDPUser({
+        slasClient,
+        credentials: privateClient ? { clientSecret } : { codeVerifier },
+        parameters: { redirectURI, code, usid, dnt: true },
+      });
+      isRegistered(buyer);
+      assert.deepEqual([buyer.usid, claims(buyer.access_token).dnt], [usid, "1"]);
+      const again = {
+        slasClient,
+        credentials: privateClient ? { clientSecret } : { codeVerifier },
+        parameters: { redirectURI, code, usid },
+      };
+      await fails(() => helpers.loginIDPUser(again), 400);
+    }
+  } finally {
+    await close();
+  }
+}
+
 await asPublic({ proxy: env.PROKURA_URL });
 await new Promise((done) => setTimeout(done, 1_100));
 await asPublic({ baseUri: `${env.PROKURA_URL}/shopper/auth/v1` });
 await asPrivate({ proxy: env.PROKURA_URL });
 await withoutPassword({ proxy: env.PROKURA_URL });
 await withoutPassword({ baseUri: `${env.PROKURA_URL}/shopper/auth/v1` });
+await elsewhere({ proxy: env.PROKURA_URL });
 console.log("all well");

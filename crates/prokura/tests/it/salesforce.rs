@@ -4,6 +4,7 @@
 mod agent;
 mod bridge;
 mod codes;
+mod elsewhere;
 mod flows;
 mod limits;
 mod passkeys;
