@@ -15,7 +15,7 @@ use prokura_jose::{Secret, SecretHash};
 use serde::{Deserialize, Serialize};
 
 /// The kind prefixes of codes and of pushed requests.
-const CODE_PREFIX: &str = "pkr_ac_";
+pub(crate) const CODE_PREFIX: &str = "pkr_ac_";
 const PUSH_PREFIX: &str = "pkr_pr_";
 /// How long a browser may take for the pages, a code lives (S-20), and a pushed request waits (S-10), in seconds.
 const PAGES_SECONDS: i64 = 3_600;
@@ -170,7 +170,7 @@ impl AuthorizationRow {
         Scopes::parse(&self.request.scope).unwrap_or_default()
     }
 
-    fn answer(&self, outcome: Result<Secret, &'static str>) -> AuthorizationAnswer {
+    pub(crate) fn answer(&self, outcome: Result<Secret, &'static str>) -> AuthorizationAnswer {
         AuthorizationAnswer {
             redirect_uri: self.request.redirect_uri.clone(),
             response_mode: self.request.response_mode,
@@ -565,12 +565,19 @@ impl Engine {
         let now = self.clock.now();
         let is_open = |row: &AuthorizationRow| {
             let is_of_browser = row.browser.as_ref().is_some_and(|of| of.matches(&browser));
-            row.state == "pending" && row.expires_at > now && is_of_browser
+            // Who logs in at a partner's identity provider has no pages to go through.
+            let is_of_pages = row.request.direct.as_ref().is_none_or(|direct| direct.idp.is_none());
+            row.state == "pending" && row.expires_at > now && is_of_browser && is_of_pages
         };
         Ok(row.filter(is_open).ok_or(Refusal::NotFound("authorization"))?)
     }
 
-    async fn authorizing_client(&self, tx: &mut Tx<'_>, tenant: &Tenant, id: &ClientId) -> Result<Client, Error> {
+    pub(crate) async fn authorizing_client(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        id: &ClientId,
+    ) -> Result<Client, Error> {
         let client =
             tx.client(&tenant.id, id).await?.filter(|client| client.is_active).ok_or(Refusal::InvalidClient)?;
         if !Door::AuthorizationCode.is_among(&client.grants) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The kind prefix of these codes.
 const CODE_PREFIX: &str = "pkr_dc_";
 /// How long a code lives, and the session behind it until it is redeemed, in seconds (S-20).
-const CODE_SECONDS: i64 = 60;
+pub(crate) const CODE_SECONDS: i64 = 60;
 /// How soon the same account may log in again where the dialect asks for a pause, in seconds.
 const PAUSE_SECONDS: i64 = 1;
 const PAUSE: &str = "log_in_pause";
@@ -33,7 +33,7 @@ pub enum Purpose {
     LogIn,
     /// Nobody yet: it goes with the proof of a session of a shop's own pages.
     Bridge,
-    /// Whoever logs in on our own pages.
+    /// Whoever logs in on our own pages, or at a partner's identity provider.
     Pages,
 }
 
@@ -62,6 +62,9 @@ pub struct Direct {
     /// How the client hears of it; `None` where the code is handed out at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// The partner's identity provider that is to say who it is; `None` where nobody else is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idp: Option<String>,
 }
 
 /// Whom and where a client that redeems a code believes it to be for.
@@ -218,6 +221,7 @@ impl Engine {
                 visitor: visitor.to_string(),
                 site: order.site.as_ref().map(ToString::to_string),
                 told: None,
+                idp: None,
             }),
             ..AuthorizationRequest::default()
         };

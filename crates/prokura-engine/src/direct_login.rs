@@ -1,4 +1,4 @@
-//! Codes of a dialect for whoever logs in elsewhere than at the client's own form: on our pages. What was asked is kept like
+//! Codes of a dialect for whoever logs in elsewhere than at the client's own form. What was asked is kept like
 //! every request at the authorization endpoint, belongs to one browser from its first page on (S-95), and ends at the
 //! client's redirect URI. The session of the shop begins when the code is redeemed, beside that of the pages (S-90).
 
@@ -10,7 +10,7 @@ use crate::{
     issue::Door,
     store::{AuthorizationRow, Tx},
 };
-use prokura_domain::{ClientId, CustomerId, SessionId, SiteId, Timestamp};
+use prokura_domain::{ClientId, CustomerId, PartnerIdpId, SessionId, SiteId, Timestamp};
 use prokura_jose::Secret;
 
 /// A login that leads to a code of a dialect.
@@ -18,6 +18,8 @@ use prokura_jose::Secret;
 pub struct DirectLogin {
     /// What the code is bound to.
     pub order: CodeOrder,
+    /// The partner's identity provider they log in at; `None` for our own pages.
+    pub idp: Option<PartnerIdpId>,
     /// Handed back untouched.
     pub state: Option<String>,
     /// The languages of the pages, best first, blank separated.
@@ -48,12 +50,13 @@ fn explanation(error: &str) -> &'static str {
     match error {
         "access_denied" => "Nobody logged in, or they said no.",
         "invalid_target" => "Who logged in may not act for this company.",
+        "temporarily_unavailable" => "The identity provider is not available; try again.",
         _ => "The login did not come to its end.",
     }
 }
 
 impl Engine {
-    /// Keeps what a dialect's client asked for until its browser comes to the pages, which is soon. Whoever comes proves who
+    /// Keeps what a dialect's client asked for until its browser comes, which is soon. Whoever comes to the pages proves who
     /// they are there, also when the browser is logged in: a logout of the shop must not be undone by a click.
     ///
     /// # Errors
@@ -81,6 +84,7 @@ impl Engine {
                 },
                 site: order.site.as_ref().map(ToString::to_string),
                 told: Some(login.told.clone()),
+                idp: login.idp.as_ref().map(ToString::to_string),
             }),
             ..AuthorizationRequest::default()
         };

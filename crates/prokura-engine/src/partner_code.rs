@@ -36,17 +36,17 @@ pub struct PartnerLogin {
 }
 
 /// How long an ID token is remembered beyond its end, in seconds.
-const REMEMBERED_SECONDS: i64 = 120;
+pub(crate) const REMEMBERED_SECONDS: i64 = 120;
 
 /// An ID token that held.
-struct Proven {
-    partner: Partner,
-    claims: Claims,
-    tokens: ProviderTokens,
+pub(crate) struct Proven {
+    pub(crate) partner: Partner,
+    pub(crate) claims: Claims,
+    pub(crate) tokens: ProviderTokens,
 }
 
 /// Why there is none.
-enum Unproven {
+pub(crate) enum Unproven {
     /// Somebody said no; the word for the trail.
     Refused(Refusal, &'static str),
     /// The provider was of no use.
@@ -139,7 +139,7 @@ impl Engine {
     }
 
     /// Redeems a code and checks what it brings.
-    async fn prove_by_code(
+    pub(crate) async fn prove_by_code(
         &self,
         provider: &Provider<'_>,
         idp: &PartnerIdp,
@@ -179,7 +179,7 @@ impl Engine {
     }
 
     /// Writes an entry in a transaction of its own.
-    async fn audit_alone(&self, tenant: &Tenant, origin: &Origin, entry: Entry<'_>) -> Result<(), Error> {
+    pub(crate) async fn audit_alone(&self, tenant: &Tenant, origin: &Origin, entry: Entry<'_>) -> Result<(), Error> {
         let mut tx = self.store.write_decided().await?;
         self.audit(&mut tx, &tenant.id, origin, entry, self.clock.now()).await?;
         tx.commit().await?;
@@ -188,7 +188,7 @@ impl Engine {
 }
 
 /// Where the browser was sent: one of the registered, byte for byte, or the only one.
-fn redirect_uri<'a>(idp: &'a PartnerIdp, named: Option<&'a str>) -> Result<&'a str, Refusal> {
+pub(crate) fn redirect_uri<'a>(idp: &'a PartnerIdp, named: Option<&'a str>) -> Result<&'a str, Refusal> {
     match (named, idp.redirect_uris.as_slice()) {
         (Some(named), registered) if registered.iter().any(|uri| uri == named) => Ok(named),
         (None, [only]) => Ok(only),

@@ -4,6 +4,7 @@
 use crate::{
     PartnerIdp,
     outbound::{Answer, Outbound, OutboundFault},
+    registration::is_web_address,
     shelf::Shelf,
 };
 use moka::sync::Cache;
@@ -44,7 +45,7 @@ const CALLS_AT_ONCE: usize = 32;
 const FAILURES: u32 = 5;
 const REST_SECONDS: i64 = 10;
 /// What `application/x-www-form-urlencoded` leaves as it is.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+pub(crate) const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// Why a provider was of no use. Says nothing of what was sent.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -224,6 +225,14 @@ impl<'a> Provider<'a> {
             is_secret_in_form: *method == "client_secret_post",
             algorithms: algorithms(offered.as_deref()),
         })
+    }
+
+    /// Where browsers log in, by its own word.
+    pub(crate) async fn authorization_endpoint(&self) -> Result<String, ProviderFault> {
+        let metadata = self.remembered.metadata.current(self.clock, || self.discover()).await?;
+        let named = metadata.get("authorization_endpoint").and_then(Value::as_str);
+        let named = named.filter(|uri| is_web_address(uri)).map(str::to_owned);
+        named.ok_or(ProviderFault::Nonsense("its metadata names no authorization endpoint"))
     }
 
     /// Reads its metadata (OpenID Connect Discovery 1.0 section 4; RFC 8414 section 3 where there is none).

@@ -58,11 +58,7 @@ async fn begin(edge: &Edge, call: &Call, hint: Option<&str>) -> Result<Response,
         Some("guest") => false,
         Some("sb-guest" | "sb-user") => true,
         None | Some(PAGES | NO_HINT) => return idp::to_pages(edge, call, &party).await,
-        Some(_) => {
-            let message =
-                "The hint names no identity provider of this tenant; guest, sb-guest and sb-user are offered.";
-            return Err(SlasFault::invalid_request(message));
-        }
+        Some(hint) => return idp::to_partner(edge, call, &party, hint).await,
     };
     let order = order(edge, call, &party).await?;
     let code = edge.engine.offer_guest_code(&call.tenant, &order, is_bridge).await?;

@@ -43,6 +43,7 @@ pub fn router(edge: Edge) -> Router {
         .merge(about::routes())
         .merge(authorize::routes())
         .merge(ending::routes())
+        .merge(idp::routes())
         .merge(otp::routes())
         .merge(password::routes())
         .merge(passwordless::routes())

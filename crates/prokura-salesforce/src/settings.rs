@@ -50,6 +50,11 @@ impl ClientSettings {
     }
 }
 
+/// The organization whose tokens have this issuer.
+pub(crate) fn organization(issuer: &str) -> String {
+    format!("{ORGANIZATION_PREFIX}{}", issuer.rsplit('/').next().unwrap_or(issuer))
+}
+
 /// How this dialect wants tokens of a site.
 pub(crate) fn manner(tenant: &Tenant, site: Option<SiteId>) -> Manner {
     let accent = tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);

@@ -200,6 +200,28 @@ impl Tx<'_> {
         row.map(|row| row.get(0)).transpose()
     }
 
+    /// Takes a request that a browser opened out of its hands; nobody opens it again. `None` when it is unknown, over, taken
+    /// or another browser's.
+    pub(crate) async fn take_authorization(
+        &mut self,
+        tenant: &TenantId,
+        pushed: &SecretHash,
+        browser: &SecretHash,
+        now: Timestamp,
+    ) -> Result<Option<AuthorizationRow>, StoreError> {
+        let row = self
+            .query_one(
+                "UPDATE authorizations SET pushed_hash = NULL, state_at = $4
+                  WHERE tenant_id = $1 AND pushed_hash = $2 AND browser_hash = $3 AND state = 'pending'
+                    AND expires_at > $4
+                  RETURNING id, client_id, request_json, browser_hash, session_id, legal_entity_id, is_entity_chosen,
+                            has_consented, state, family_id, created_at, expires_at",
+                params![tenant, pushed, browser, now],
+            )
+            .await?;
+        row.map(|row| authorization(&row)).transpose()
+    }
+
     /// Notes who logged in for it; what was decided for somebody else before no longer counts. `false` when it is over.
     pub(crate) async fn bind_authorization(
         &mut self,

@@ -400,6 +400,7 @@ calls!(CHANGES, change, |tx: Tx<'_>, tenant, cast|
     insert_authorization(tenant, &authorization(None, if cast.is_stranger { "au-1" } else { "au-9" }), NOW);
     insert_cookie_session(tenant, &cast.unused_token, &cast.session, LATER, LATER, NOW);
     open_pushed(tenant, &SecretHash::of("pushed"), &id("sf"), &SecretHash::of("browser"), LATER, NOW);
+    take_authorization(tenant, &SecretHash::of("taken"), &SecretHash::of("browser"), NOW);
     put_consent(tenant, &id("ann"), &id("sf"), "openid email", LATER);
     set_authorization_family(tenant, &id("au-2"), &cast.family);
     touch_cookie_session(tenant, &cast.token, Some(&id("le-2")), LATER);

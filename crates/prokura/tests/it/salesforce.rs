@@ -7,6 +7,7 @@ mod codes;
 mod elsewhere;
 mod flows;
 mod limits;
+mod partner;
 mod passkeys;
 mod rates;
 mod sdk;

@@ -453,6 +453,19 @@ async fn put_shop(tx: &mut Tx<'_>, acme: &TenantId, cast: &Cast) -> Result<(), S
     Ok(())
 }
 
+/// Requests at the authorization endpoint: two with pages open, one nobody opened yet, one a browser took elsewhere.
+async fn put_authorizations(tx: &mut Tx<'_>, acme: &TenantId, cast: &Cast) -> Result<(), StoreError> {
+    for (pushed, name) in [(None, "au-1"), (None, "au-2"), (Some("pushed"), "au-3"), (Some("taken"), "au-4")] {
+        tx.insert_authorization(acme, &authorization(pushed, name), NOW).await?;
+    }
+    tx.open_pushed(acme, &SecretHash::of("taken"), &id("sf"), &SecretHash::of("browser"), LATER, NOW).await?;
+    for name in ["au-1", "au-2"] {
+        tx.bind_authorization(acme, &id(name), &cast.session, NOW).await?;
+    }
+    tx.fulfil_authorization(acme, &id("au-2"), &cast.session, &SecretHash::of("code"), LATER, NOW).await?;
+    Ok(())
+}
+
 /// One row of everything for `acme`; for `beta` nothing but the tenant.
 pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     let (acme, beta): (TenantId, TenantId) = (id("acme"), id("beta"));
@@ -511,13 +524,7 @@ pub(super) async fn build(store: &Store) -> Result<(), StoreError> {
     tx.insert_errand(&acme, &errand("o-1"), NOW).await?;
     tx.insert_invitation(&acme, &invitation(&id("in-1"), "invited@a.example"), NOW).await?;
     tx.set_invitation_link(&acme, &id("in-1"), &SecretHash::of("invitation"), NOW).await?;
-    for (pushed, name) in [(None, "au-1"), (None, "au-2"), (Some("pushed"), "au-3")] {
-        tx.insert_authorization(&acme, &authorization(pushed, name), NOW).await?;
-    }
-    for name in ["au-1", "au-2"] {
-        tx.bind_authorization(&acme, &id(name), &cast.session, NOW).await?;
-    }
-    tx.fulfil_authorization(&acme, &id("au-2"), &cast.session, &SecretHash::of("code"), LATER, NOW).await?;
+    put_authorizations(&mut tx, &acme, &cast).await?;
     tx.insert_device(&acme, &cast.token, &device("BCDF-GHJK"), NOW).await?;
     tx.insert_device(&acme, &cast.older_token, &device("LMNP-QRST"), NOW).await?;
     tx.decide_device(&acme, "LMNP-QRST", "allowed", &cast.session, None, NOW).await?;
