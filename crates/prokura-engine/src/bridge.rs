@@ -32,8 +32,8 @@ pub struct BridgeToTokens {
 }
 
 impl Engine {
-    /// Opens the pages for whoever has an access token of a client that may bridge. The handle that is shown stays when it is of the same session and
-    /// family; it is no proof of anything.
+    /// Opens the pages for whoever has an access token of a client that may bridge. The handle that is shown stays when it
+    /// is of the same session and family; it is no proof of anything.
     ///
     /// # Errors
     /// [`Refusal::InvalidToken`] when what the token says is over; [`Refusal::UnauthorizedClient`].
