@@ -211,7 +211,9 @@ async fn choose(State(edge): State<Edge>, call: Call) -> Result<Json<Value>, Pro
         Some(Ok(entity)) => EntityWish::Of(entity),
         Some(Err(_)) => EntityWish::Malformed,
     };
-    let (client, manner) = (&call.client.id, call.manner()?);
+    // A session of a storefront the client does not serve is none.
+    let site = if call.text("site")?.is_some() || call.settings.channels.len() == 1 { call.site()? } else { None };
+    let (client, manner) = (&call.client.id, Manner { site, ..call.manner()? });
     let visit = edge.engine.choose_on_pages(&call.tenant, client, &cookie, &wish, &manner, &call.origin).await;
     answer(&edge, &call, &visit.map_err(problem)?, call.text("session")?).await
 }

@@ -125,6 +125,14 @@ async fn a_session_is_of_one_storefront(database: Database) {
     let here = at("main").await;
     assert_eq!((here["kind"].as_str(), here["new"].as_bool()), (Some("registered"), Some(false)), "it ended nothing");
 
+    // A shop that serves one site takes over no session of another, and acts for nobody in it.
+    let elsewhere = page("login", &[("login", EMAIL), ("password", PASSWORD), ("site", "outlet")]);
+    shop.world.server.advance(2);
+    let elsewhere = tokens(&elsewhere.await);
+    let company = [("session", text(&elsewhere, "session")), ("legal_entity_id", "le-1")];
+    assert_eq!(shop.page("company", &company).await.status, 401, "priv serves main alone");
+    assert_eq!(tokens(&page("company", &company).await)["legal_entity_id"], "le-1", "both serves it");
+
     let probe = async |site: &str| {
         let url = shop.url(&format!("/s/{site}/dw/shop/v23_1/customers/auth"));
         let request = shop.request(Method::POST, &url).header("x-dw-client-id", "both");
