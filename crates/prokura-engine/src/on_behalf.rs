@@ -109,15 +109,12 @@ impl Engine {
         (idp, subject, email): (&PartnerIdpId, &str, Option<&Email>),
         origin: &Origin,
     ) -> Result<Found, Error> {
-        let (client, idp) = {
+        let idp = {
             let mut reader = self.store.read().await?;
-            let client = reader.client(&tenant.id, client).await?.ok_or(Refusal::InvalidClient)?;
-            (client, reader.partner_idp(&tenant.id, idp).await?.ok_or(Refusal::InvalidCredentials)?)
+            // Asked before anybody is made a customer; asked again by the function that issues.
+            Self::check_grant(&mut reader, tenant, client, Door::OnBehalf).await?;
+            reader.partner_idp(&tenant.id, idp).await?.ok_or(Refusal::InvalidCredentials)?
         };
-        // Asked before anybody is made a customer; asked again by the function that issues.
-        if !client.is_active || !Door::OnBehalf.is_among(&client.grants) {
-            return Err(Refusal::UnauthorizedClient.into());
-        }
         let partner = idp.partner(&[]);
         let Some(person) = partner.told_of(subject, email) else {
             return Ok(Found::Refused(Refusal::InvalidCredentials, "bad_subject"));

@@ -252,12 +252,14 @@ impl Engine {
         purpose: CodePurpose,
         client: &ClientId,
     ) -> Result<(), Error> {
-        let client = self.store.read().await?.client(&tenant.id, client).await?.filter(|client| client.is_active);
-        let client = client.ok_or(Refusal::InvalidClient)?;
-        if purpose == CodePurpose::LogIn && !Door::OneTimeCode.is_among(&client.grants) {
-            return Err(Refusal::UnauthorizedClient.into());
+        let mut reader = self.store.read().await?;
+        match purpose {
+            CodePurpose::LogIn => Self::check_grant(&mut reader, tenant, client, Door::OneTimeCode).await,
+            CodePurpose::Password | CodePurpose::Proof | CodePurpose::Passkey => {
+                let there = reader.client(&tenant.id, client).await?;
+                if there.is_some_and(|there| there.is_active) { Ok(()) } else { Err(Refusal::InvalidClient.into()) }
+            }
         }
-        Ok(())
     }
 
     /// Makes a code and sends it; nothing happens when there is nobody to send it to. Tried again, it makes another one,

@@ -13,7 +13,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prokura_credentials::{Ceremony, NewPasskey, PasskeyFault, PasskeyOwner, Passkeys};
-use prokura_domain::{ClientId, Timestamp};
+use prokura_domain::{ClientId, CustomerId, Timestamp};
 use prokura_jose::{Secret, SecretHash};
 use serde_json::Value;
 
@@ -151,8 +151,7 @@ impl Engine {
             return Err(Refusal::NotFound("ceremony").into());
         };
         let wrong = || Refusal::invalid("credential", "the passkey's answer does not hold");
-        let NewPasskey { credential_id, kept } =
-            finished(passkeys.finish_registration(&row.state_json, &answer.credential))?.ok_or_else(wrong)?;
+        let made = finished(passkeys.finish_registration(&row.state_json, &answer.credential))?.ok_or_else(wrong)?;
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
@@ -160,26 +159,39 @@ impl Engine {
             if there.customer != customer {
                 return Err(Refusal::NotFound("ceremony").into());
             }
-            let row = PasskeyRow {
-                id: self.new_id(now)?,
-                customer: customer.clone(),
-                user_handle: user_handle.clone(),
-                credential: URL_SAFE_NO_PAD.encode(&credential_id),
-                name: name.to_owned(),
-                kept_json: kept.clone(),
-                created_at: now,
-                used_at: None,
-            };
-            if !tx.insert_passkey(&tenant.id, &customer, &row, now).await? {
-                return Err(Refusal::AlreadyExists("passkey").into());
-            }
             let keep = Keep::Session(&there.session);
-            self.end_sessions_of(&mut tx, tenant, &customer, keep, "passkey_added", now).await?;
-            self.tell_owner(&mut tx, tenant, &customer, Change::PasskeyAdded, now).await?;
+            self.keep_passkey(&mut tx, tenant, &customer, (name, &user_handle, &made), keep).await?;
             self.note(&mut tx, tenant, &there, "customer.add_passkey", origin, now).await?;
             tx.commit().await?;
             Ok::<_, Error>(())
         })
+    }
+
+    /// Stores a passkey that was made; other sessions of its owner end (S-93), and they are told.
+    pub(crate) async fn keep_passkey(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &Tenant,
+        customer: &CustomerId,
+        (name, user_handle, made): (&str, &str, &NewPasskey),
+        keep: Keep<'_>,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let row = PasskeyRow {
+            id: self.new_id(now)?,
+            customer: customer.clone(),
+            user_handle: user_handle.to_owned(),
+            credential: URL_SAFE_NO_PAD.encode(&made.credential_id),
+            name: name.to_owned(),
+            kept_json: made.kept.clone(),
+            created_at: now,
+            used_at: None,
+        };
+        if !tx.insert_passkey(&tenant.id, customer, &row, now).await? {
+            return Err(Refusal::AlreadyExists("passkey").into());
+        }
+        self.end_sessions_of(tx, tenant, customer, keep, "passkey_added", now).await?;
+        self.tell_owner(tx, tenant, customer, Change::PasskeyAdded, now).await
     }
 
     /// Forgets a passkey of who is logged in; every other session of theirs ends.

@@ -12,10 +12,10 @@ use crate::{
     mail::Change,
     passkey::{CEREMONY_SECONDS, check_name, finished},
     retrying,
-    store::{CeremonyRow, PasskeyRow},
+    store::CeremonyRow,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use prokura_credentials::{NewPasskey, PasskeyFault, Passkeys};
+use prokura_credentials::{PasskeyFault, Passkeys};
 use prokura_domain::{ClientId, CustomerId, CustomerState, SessionId, SiteId, Standing, Timestamp};
 use prokura_jose::{Secret, SecretHash};
 use serde_json::Value;
@@ -168,32 +168,18 @@ impl Engine {
         let (Some(customer), Some(user_handle)) = (row.customer, row.user_handle) else {
             return Err(Refusal::InvalidCredentials.into());
         };
-        let NewPasskey { credential_id, kept } =
-            finished(passkeys.finish_registration(&row.state_json, made.credential))?
-                .ok_or(Refusal::InvalidCredentials)?;
+        let new = finished(passkeys.finish_registration(&row.state_json, made.credential))?
+            .ok_or(Refusal::InvalidCredentials)?;
         retrying!(async {
             let now = self.clock.now();
             let mut tx = self.store.write().await?;
             let is_held = tx.hold_customer(&tenant.id, &customer).await?;
             let owner = tx.customer(&tenant.id, &customer).await?;
-            let owner = owner.filter(|owner| is_held && owner.state == CustomerState::Active);
-            let owner = owner.ok_or(Refusal::InvalidCredentials)?;
-            let row = PasskeyRow {
-                id: self.new_id(now)?,
-                customer: customer.clone(),
-                user_handle: user_handle.clone(),
-                credential: URL_SAFE_NO_PAD.encode(&credential_id),
-                name: name.to_owned(),
-                kept_json: kept.clone(),
-                created_at: now,
-                used_at: None,
-            };
-            if !tx.insert_passkey(&tenant.id, &customer, &row, now).await? {
-                return Err(Refusal::AlreadyExists("passkey").into());
+            if !is_held || owner.is_none_or(|owner| owner.state != CustomerState::Active) {
+                return Err(Refusal::InvalidCredentials.into());
             }
             let keep = made.keep.map_or(Keep::Nothing, Keep::Session);
-            self.end_sessions_of(&mut tx, tenant, &customer, keep, "passkey_added", now).await?;
-            self.tell_owner_of(&mut tx, tenant, &owner, Change::PasskeyAdded, now).await?;
+            self.keep_passkey(&mut tx, tenant, &customer, (name, &user_handle, &new), keep).await?;
             let actor = Actor::Customer(customer.clone());
             let entry =
                 Entry::new(&actor, ADD_VERB, "customer", customer.as_str()).client(made.client).session(made.keep);

@@ -3,7 +3,7 @@
 use crate::{
     fault::SlasFault,
     rates::Counted,
-    settings::{ClientSettings, DIALECT, STAGES, instance, manner},
+    settings::{ClientSettings, DIALECT, STAGES, accent, instance, manner},
 };
 use axum::{
     body::Bytes,
@@ -70,6 +70,11 @@ pub(crate) struct Party {
     pub(crate) settings: ClientSettings,
 }
 
+/// Whether a client is registered for a scope.
+pub(crate) fn has_scope(client: &Client, scope: &str) -> bool {
+    client.scopes.split_ascii_whitespace().any(|registered| registered == scope)
+}
+
 impl Party {
     fn of(client: Client) -> Result<Self, SlasFault> {
         let settings = ClientSettings::of(&client)?;
@@ -101,8 +106,7 @@ pub(crate) async fn tenant(edge: &Edge, organization: &str, counted: &Counted) -
 
 /// How the dialect names the tenant.
 pub(crate) fn names(tenant: &Tenant) -> Result<&TokenAccent, SlasFault> {
-    let found = tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);
-    found.ok_or_else(|| Refusal::UnknownTenant.into())
+    accent(tenant).ok_or_else(|| Refusal::UnknownTenant.into())
 }
 
 impl FromRequest<Edge> for Call {

@@ -3,7 +3,7 @@
 
 use crate::{
     authorize::BASE,
-    call::{Call, wrong_method},
+    call::{Call, has_scope, wrong_method},
     fault::SlasFault,
     passwordless::{of_code, shown_code, wanted_code},
 };
@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Router<Edge> {
 
 async fn request(State(edge): State<Edge>, call: Call) -> Result<StatusCode, SlasFault> {
     let party = call.bearers_party(&edge).await?;
-    if !party.client.scopes.split_ascii_whitespace().any(|scope| scope == SCOPE) {
+    if !has_scope(&party.client, SCOPE) {
         return Err(SlasFault::unauthorized());
     }
     let request = wanted_code(&edge, &call, &party, CodePurpose::Proof).await?;

@@ -55,10 +55,14 @@ pub(crate) fn organization(issuer: &str) -> String {
     format!("{ORGANIZATION_PREFIX}{}", issuer.rsplit('/').next().unwrap_or(issuer))
 }
 
+/// How this dialect names a tenant.
+pub(crate) fn accent(tenant: &Tenant) -> Option<&TokenAccent> {
+    tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT)
+}
+
 /// How this dialect wants tokens of a site.
 pub(crate) fn manner(tenant: &Tenant, site: Option<SiteId>) -> Manner {
-    let accent = tenant.settings.accents.iter().find(|accent| accent.dialect == DIALECT);
-    Manner { lives: accent.map(|accent| accent.lifetimes), site, do_not_track: None }
+    Manner { lives: accent(tenant).map(|accent| accent.lifetimes), site, do_not_track: None }
 }
 
 /// What is registered for a client of this dialect: the sites it may serve, and whether it is one of hybrid auth.

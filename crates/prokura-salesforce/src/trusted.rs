@@ -4,7 +4,7 @@
 
 use crate::{
     authorize::BASE,
-    call::{Call, Party, wrong_method},
+    call::{Call, Party, has_scope, wrong_method},
     fault::SlasFault,
     token::answer,
 };
@@ -48,7 +48,7 @@ pub(crate) fn routes() -> Router<Edge> {
 
 async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFault> {
     let party = call.private_party(&edge).await?;
-    if !is_trusted(&party.client.scopes) {
+    if !has_scope(&party.client, SCOPE) {
         return Err(SlasFault::unauthorized());
     }
     if call.asked.needed("grant_type")? != "client_credentials" || call.asked.needed("hint")? != HINT {
@@ -79,11 +79,6 @@ async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFau
         edge.engine.log_in_on_behalf(&call.tenant, &request, &call.origin).await.map_err(refused)?
     };
     answer(&edge, &call, &party, &granted).await
-}
-
-/// Whether a client with these scopes may speak for shoppers.
-pub(crate) fn is_trusted(scopes: &str) -> bool {
-    scopes.split_ascii_whitespace().any(|scope| scope == SCOPE)
 }
 
 fn on_behalf(call: &Call, party: &Party, who: KnownBy, site: SiteId) -> Result<OnBehalf, SlasFault> {

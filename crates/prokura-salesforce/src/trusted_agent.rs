@@ -3,7 +3,7 @@
 
 use crate::{
     authorize::{BASE, VALUE, order},
-    call::{Call, Party, pair, wrong_method},
+    call::{Call, Party, has_scope, pair, wrong_method},
     fault::SlasFault,
     token::{answer, without_pages},
 };
@@ -118,8 +118,7 @@ async fn token(State(edge): State<Edge>, call: Call) -> Result<Response, SlasFau
 }
 
 fn check_client(party: &Party) -> Result<(), SlasFault> {
-    let is_registered = party.client.scopes.split_ascii_whitespace().any(|scope| scope == SCOPE);
-    if is_registered { Ok(()) } else { Err(SlasFault::unauthorized()) }
+    if has_scope(&party.client, SCOPE) { Ok(()) } else { Err(SlasFault::unauthorized()) }
 }
 
 /// The login of the shopper; `None` for a guest. Where they are known from must say the same.

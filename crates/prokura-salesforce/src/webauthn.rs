@@ -3,7 +3,7 @@
 
 use crate::{
     authorize::BASE,
-    call::{Call, Party, wrong_method},
+    call::{Call, Party, has_scope, wrong_method},
     fault::SlasFault,
     passwordless::{of_code, shown_code, too_many, wanted_code},
     token::answer_with,
@@ -126,7 +126,7 @@ async fn owner(edge: &Edge, call: &Call, login: &str) -> Result<(Customer, Stand
     let bearer = call.bearer(edge)?;
     let standing = &bearer.token.standing;
     let client = edge.engine.client(&call.tenant, &standing.client).await?;
-    if !client.scopes.split_ascii_whitespace().any(|scope| scope == SCOPE) {
+    if !has_scope(&client, SCOPE) {
         return Err(SlasFault::unauthorized());
     }
     let forbidden = || SlasFault::new(StatusCode::FORBIDDEN, "forbidden", "These are another shopper's passkeys.");

@@ -2,10 +2,7 @@
 //! of its own, of the grant `client_credentials`; no shopper's token opens anything here.
 
 use super::{Call, OcapiFault, customer};
-use crate::{
-    settings::manner,
-    trusted::{SCOPE, is_trusted},
-};
+use crate::{call::has_scope, settings::manner, trusted::SCOPE};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use prokura_domain::{ClientId, Email, SiteId, Subject};
@@ -55,7 +52,7 @@ async fn system(edge: &Edge, call: &Call) -> Result<(Arc<Tenant>, ClientId), Oca
     }
     edge.check_client(&tenant, &standing.client)?;
     let client = edge.engine.client(&tenant, &standing.client).await?;
-    if !is_trusted(&client.scopes) || !standing.scopes.contains(SCOPE) {
+    if !has_scope(&client, SCOPE) || !standing.scopes.contains(SCOPE) {
         return Err(OcapiFault::client_forbidden());
     }
     call.check_site(edge, &tenant, &client.id).await?;

@@ -1,9 +1,13 @@
 //! Trusted agents: somebody of the staff logs in on our own pages and acts for a shopper.
 
-use super::{CALLBACK, CHALLENGE, EMAIL, Kind, SCOPES, Shop, VERIFIER, position, text, tokens};
+use super::{
+    CALLBACK, CHALLENGE, EMAIL, Kind, SCOPES, Shop, VERIFIER,
+    elsewhere::{door_of, walk},
+    position, text, tokens,
+};
 use crate::{
     arrange::{PASSWORD, customer, on_both_databases, origin, permit},
-    oauth::robot::{Robot, form, location, query},
+    oauth::robot::{Robot, location, query},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prokura_domain::{ClientKind, CustomerId, CustomerState, RefreshPolicy};
@@ -70,25 +74,8 @@ async fn log_in(shop: &Shop, client: &str, login: &str, staff: &str) -> (String,
 
 /// The same from any beginning.
 async fn log_in_at(shop: &Shop, parameters: &[(&str, &str)], staff: &str) -> (String, String) {
-    let answer = start(shop, parameters).await;
-    assert_eq!(answer.status, 303, "{}", answer.text);
-    let start = answer.headers["location"].to_str().unwrap();
-    let start = start.strip_prefix(&*shop.world.tenant.issuer).unwrap_or_else(|| panic!("elsewhere: {start}"));
-    let start = format!("/t/{}{start}", shop.world.tenant.id);
-    let mut robot = Robot::new(&shop.world.server);
-    let answer = robot.get(&start).await;
-    let page = robot.follow(answer).await;
-    let page = robot.submit(&form(&page), &[("username", staff), ("action", "continue")]).await;
-    let answer = robot.submit(&form(&page), &[("password", PASSWORD), ("action", "log_in")]).await;
-    let mut page = robot.follow(answer).await;
-    if page.status == 200 && form(&page).action.ends_with("/company") {
-        let answer = robot.submit(&form(&page), &[("legal_entity_id", "le-1"), ("action", "choose")]).await;
-        page = robot.follow(answer).await;
-    }
-    if page.status == 200 {
-        let answer = robot.submit(&form(&page), &[("action", "allow")]).await;
-        page = robot.follow(answer).await;
-    }
+    let door = door_of(shop, &start(shop, parameters).await);
+    let page = walk(&mut Robot::new(&shop.world.server), &door, staff, "allow").await;
     let back = location(&page).unwrap_or_else(|| panic!("no way back: {}", page.text));
     assert!(back.starts_with(CALLBACK), "{back}");
     let query = query(&back);

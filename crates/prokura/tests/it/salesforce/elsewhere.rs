@@ -48,15 +48,19 @@ pub(super) fn with<'a>(
 
 /// The path on our server that `authorize` sends a browser to.
 async fn door(shop: &Shop, parameters: &[(&str, &str)]) -> String {
-    let answer = shop.authorize(parameters).await;
+    door_of(shop, &shop.authorize(parameters).await)
+}
+
+/// The path on our server that a redirect leads to.
+pub(super) fn door_of(shop: &Shop, answer: &Answer) -> String {
     assert_eq!(answer.status, 303, "{}", answer.text);
-    let there = location(&answer).unwrap();
+    let there = location(answer).unwrap();
     let rest = there.strip_prefix(&*shop.world.tenant.issuer).unwrap_or_else(|| panic!("elsewhere: {there}"));
     format!("/t/{}{rest}", shop.world.tenant.id)
 }
 
 /// Goes through the pages from their first one, up to the question `action` is the answer to.
-async fn walk(robot: &mut Robot<'_>, door: &str, who: &str, action: &str) -> Answer {
+pub(super) async fn walk(robot: &mut Robot<'_>, door: &str, who: &str, action: &str) -> Answer {
     let answer = robot.get(door).await;
     let page = robot.follow(answer).await;
     let page = robot.submit(&form(&page), &[("username", who), ("action", "continue")]).await;
